@@ -1,0 +1,193 @@
+"""The bytes of one entry around its payload, byte by byte (docs/reference/envelope.md draws them).
+
+====== ======= ==================================================================================================
+offset  bytes  what
+====== ======= ==================================================================================================
+0       1      kind: ``V`` value, ``N`` cached None, ``S`` stale by `mark_stale`, ``L`` lease, ``F`` failed load, ``H`` hold
+1       8      nonce, random, new at every change; kind and nonce together are the *identity*
+9       1      format version in the upper 3 bits (1), flags in the lower 5: 1 compressed, 2 tags, 4 extra life
+10      6      born: the server's milliseconds, big-endian
+16      8      nonce of the epoch under which the entry was written
+24      1-6    fresh for: milliseconds as a LEB128 varint, 0 = for ever
+        0-6    with flag 4, extra life: milliseconds as a varint, kept for stale serving after that
+        0-n    with flag 2, tags: varint count, then each as varint length, UTF-8 name, 8 bytes of nonce
+               payload: as the codec packed it; empty for N
+====== ======= ==================================================================================================
+
+So an untagged entry costs 28 or 29 bytes above its payload for the usual times to live.
+
+Counters and untagged integers of 64 bits that a caller `set`s are not enveloped: they are plain decimal text,
+which every client reads and INCRBY takes. `parse` tells them apart by their first byte.
+
+Invariants: a parser never raises but `Malformed`, never reads past the bytes it has, and never allocates by a length
+it has not checked. What another version of the format wrote is malformed to this one, hence a miss.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["IDENTITY", "PLAIN_HEAD", "Header", "Kind", "Malformed", "parse", "plain_payload", "render"]
+
+IDENTITY: Final = 9
+"""Bytes of kind and nonce."""
+_VERSION: Final = 1 << 5
+_COMPRESSED: Final = 1
+_TAGS: Final = 2
+_EXTRA: Final = 4
+PLAIN_HEAD: Final = _VERSION
+"""Version and flags of an entry that is neither compressed nor tagged and has no extra life."""
+_VALUE: Final = ord("V")
+_MAX_TAGS: Final = 1024
+_MAX_VARINT_BYTES: Final = 8
+
+
+class Kind(enum.IntEnum):
+    """What a key of ours holds, by its first byte."""
+
+    VALUE = ord("V")
+    NONE = ord("N")
+    STALE = ord("S")
+    LEASE = ord("L")
+    FAILED = ord("F")
+    HOLD = ord("H")
+
+
+_WITH_HEADER: Final = frozenset((Kind.VALUE, Kind.NONE, Kind.STALE))
+
+
+class Malformed(Exception):
+    """The bytes are no entry of this version."""
+
+
+@dataclass(slots=True)
+class Header:
+    """What an entry says of itself; times in milliseconds, `fresh_ms` 0 = for ever."""
+
+    kind: Kind
+    nonce: bytes
+    born_ms: int
+    epoch: bytes
+    fresh_ms: int
+    extra_ms: int = 0
+    compressed: bool = False
+    tags: tuple[tuple[str, bytes], ...] = ()
+
+
+def render(header: Header, payload: bytes) -> bytes:
+    """The entry's bytes."""
+    flags = _VERSION
+    tail = b""
+    if header.compressed:
+        flags |= _COMPRESSED
+    if header.extra_ms:
+        flags |= _EXTRA
+        tail = _varint(header.extra_ms)
+    if header.tags:
+        flags |= _TAGS
+        tail += _tags(header.tags)
+    return b"".join(
+        (
+            bytes((header.kind,)),
+            header.nonce,
+            bytes((flags,)),
+            header.born_ms.to_bytes(6, "big"),
+            header.epoch,
+            _varint(header.fresh_ms),
+            tail,
+            payload,
+        )
+    )
+
+
+def plain_payload(raw: bytes, epoch: bytes) -> bytes | None:
+    """The payload of the commonest entry (value, untagged, uncompressed, without extra life, of this epoch).
+
+    None for anything else: `parse` decides then. Such an entry needs no judging by age: the server ends it.
+    """
+    if len(raw) > 24 and raw[0] == _VALUE and raw[9] == PLAIN_HEAD and raw[16:24] == epoch:
+        at = 24
+        try:
+            while raw[at] & 0x80:
+                at += 1
+        except IndexError:
+            return None
+        return raw[at + 1 :]
+    return None
+
+
+def parse(raw: bytes) -> tuple[Header, bytes]:
+    """Header and payload. Raises Malformed for foreign or damaged bytes, leases, failure markers and holds."""
+    if len(raw) < 25 or raw[0] not in _WITH_HEADER:
+        raise Malformed("no entry header")
+    flags = raw[9]
+    if flags & 0xE0 != _VERSION or flags & ~(0xE0 | _COMPRESSED | _TAGS | _EXTRA):
+        raise Malformed(f"unknown format 0x{flags:02x}")
+    fresh_ms, at = _read_varint(raw, 24)
+    extra_ms = 0
+    if flags & _EXTRA:
+        extra_ms, at = _read_varint(raw, at)
+    tags: tuple[tuple[str, bytes], ...] = ()
+    if flags & _TAGS:
+        tags, at = _read_tags(raw, at)
+    header = Header(
+        kind=Kind(raw[0]),
+        nonce=raw[1:9],
+        born_ms=int.from_bytes(raw[10:16], "big"),
+        epoch=raw[16:24],
+        fresh_ms=fresh_ms,
+        extra_ms=extra_ms,
+        compressed=bool(flags & _COMPRESSED),
+        tags=tags,
+    )
+    return header, raw[at:]
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _read_varint(raw: bytes, at: int) -> tuple[int, int]:
+    number = 0
+    for index in range(_MAX_VARINT_BYTES):
+        if at + index >= len(raw):
+            break
+        byte = raw[at + index]
+        number |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            return number, at + index + 1
+    raise Malformed("a number runs over its end")
+
+
+def _tags(tags: tuple[tuple[str, bytes], ...]) -> bytes:
+    parts = [_varint(len(tags))]
+    for name, nonce in tags:
+        text = name.encode()
+        parts += (_varint(len(text)), text, nonce)
+    return b"".join(parts)
+
+
+def _read_tags(raw: bytes, at: int) -> tuple[tuple[tuple[str, bytes], ...], int]:
+    count, at = _read_varint(raw, at)
+    if count > _MAX_TAGS:
+        raise Malformed(f"{count} tags")
+    tags: list[tuple[str, bytes]] = []
+    for _ in range(count):
+        size, at = _read_varint(raw, at)
+        end = at + size
+        if end + 8 > len(raw):
+            raise Malformed("a tag runs over its end")
+        try:
+            name = raw[at:end].decode()
+        except UnicodeDecodeError as error:
+            raise Malformed("a tag is no text") from error
+        tags.append((name, raw[end : end + 8]))
+        at = end + 8
+    return tuple(tags), at

@@ -1,0 +1,322 @@
+"""Value -> payload.
+
+Strategy. `ormsgpack` walks plain data (None, bool, int, float, str, bytes, list, dict with str keys) at native speed
+and hands everything else to a hook, which answers with an extension value. What lies inside an extension value is
+packed by the next `_Level`; the chain of levels bounds how deep this can go and holds no state of a call, so one packer
+serves all threads.
+
+Native code can't do four things, for which a *walk* in Python replaces the odd parts of a segment by extension values
+and leaves the rest to native code again. It happens when the native attempt fails or its output looks suspicious:
+
+- a dict with a key that isn't exactly str is refused without saying where;
+- so is a str with lone surrogates;
+- a bytearray or memoryview is taken for bytes: the output is searched for the three bytes that begin a binary value,
+  and only if one occurs the value is searched for buffers;
+- a list of tuples costs a hook call for each: after `_MANY_TUPLES` of them the walk looks for lists of rows, which
+  `rows.py` packs by columns.
+
+Invariants: what is packed can be unpacked to an equal value of the same types; a value that can't be held raises
+`Refused` with the very object, from which `explain.py` finds the path.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import threading
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import ormsgpack
+from ormsgpack import Ext, packb
+
+from ..errors import ValueTooLargeError
+from . import layout, rows, scalars, shape
+from .explain import TOO_DEEP, Refused, explain
+from .limits import Limits
+from .models import ModelRegistry, NotHeld
+
+__all__ = ["Packer"]
+
+_OPTIONS: Final = (
+    ormsgpack.OPT_PASSTHROUGH_BIG_INT
+    | ormsgpack.OPT_PASSTHROUGH_DATACLASS
+    | ormsgpack.OPT_PASSTHROUGH_DATETIME
+    | ormsgpack.OPT_PASSTHROUGH_ENUM
+    | ormsgpack.OPT_PASSTHROUGH_SUBCLASS
+    | ormsgpack.OPT_PASSTHROUGH_TUPLE
+    | ormsgpack.OPT_PASSTHROUGH_UUID
+)
+_MANY_TUPLES: Final = 8
+_SHORT: Final = 258
+"""The longest output in which only the byte 0xC4 can begin a binary value."""
+_WALK_DEPTH: Final = 255  # what native code allows
+_ATOMS: Final = frozenset((type(None), bool, int, float, bytes))
+_BUFFERS: Final = frozenset((bytearray, memoryview))
+_HINTS: Final = {
+    "bytearray": "use bytes",
+    "memoryview": "use bytes",
+    "generator": "use a list",
+    "OrderedDict": "use dict, which keeps its order too",
+    "defaultdict": "use dict",
+    "Counter": "use dict",
+    "deque": "use list or tuple",
+}
+_ALLOWED: Final = (
+    "the codec holds None, bool, int, float, str, bytes, list, tuple, dict, set, frozenset, dates and times, Decimal, "
+    "UUID, enums, dataclasses, pydantic models, msgspec Structs and NamedTuples"
+)
+
+
+class _ManyTuples(Exception):
+    """The segment may hold lists of rows: walk it."""
+
+
+class _Failure(threading.local):
+    """What a hook raised: native code replaces it by an error of its own. One a thread."""
+
+    error: BaseException | None = None
+
+    def take(self) -> BaseException | None:
+        error, self.error = self.error, None
+        return error
+
+
+class _Bottom:
+    """Below the last level."""
+
+    __slots__ = ()
+
+    def pack(self, value: object) -> bytes:
+        raise Refused(TOO_DEEP)
+
+
+class _Level:
+    """Packs what lies at one depth of extension values."""
+
+    __slots__ = ("_failure", "_registry", "_verify", "below", "hook", "tuples")
+
+    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: _Failure) -> None:
+        self.below: _Level | _Bottom = _Bottom()
+        if depth < limits.depth:
+            self.below = _Level(depth + 1, limits, registry, failure)
+        self.hook = self._hook  # bound once
+        self._registry = registry
+        self._failure = failure
+        self._verify = depth >= layout.TRUSTED_LEVELS
+        # How many tuples the segment at hand had. Threads may disturb each other's count: then another layout is
+        # chosen for the same value.
+        self.tuples = 0
+
+    def pack(self, value: object) -> bytes:
+        """One segment: plain data and the extension values in it."""
+        if type(value) is list and rows.like_rows(value):
+            return self._verified(self._pack_walked(value))
+        self.tuples = 0
+        try:
+            packed = packb(value, self.hook, _OPTIONS)
+        except TypeError:
+            packed = self.recover(value)
+        else:
+            if 0xC4 in packed or len(packed) > _SHORT:
+                _refuse_buffers(value, packed)
+        return self._verified(packed)
+
+    def recover(self, value: object) -> bytes:
+        """After native code gave up: packs by a walk if that helps."""
+        self._raise_failure()
+        return self._pack_walked(value)
+
+    def pack_plain(self, value: object) -> bytes:
+        """Plain data that our own code made."""
+        return packb(value)
+
+    def _hook(self, value: object) -> Ext:
+        """Called by native code for all that it doesn't know."""
+        try:
+            kind = type(value)
+            encode = _ENCODERS.get(kind)
+            if encode is None:
+                return self._model(value)
+            if kind is tuple:
+                self.tuples += 1
+                if self.tuples == _MANY_TUPLES:
+                    raise _ManyTuples
+            return encode(self, value)
+        except Refused as error:
+            error.blame(value)
+            self._failure.error = error
+            raise
+        except BaseException as error:
+            self._failure.error = error
+            raise
+
+    def _extension(self, value: object) -> Ext:
+        """The same, for the walk."""
+        encode = _ENCODERS.get(type(value))
+        try:
+            return self._model(value) if encode is None else encode(self, value)
+        except Refused as error:
+            error.blame(value)
+            raise
+
+    def _model(self, value: object) -> Ext:
+        cls = type(value)
+        try:
+            blueprint = self._registry.by_class.get(cls) or self._registry.learn(cls)
+            if blueprint is not None:
+                return blueprint.pack(self, value)
+        except NotHeld as error:
+            raise Refused(str(error), value) from error
+        if cls.__module__ == "msgspec" and cls.__name__ == "UnsetType":
+            return scalars.pack_unset(self, value)
+        raise Refused(_HINTS.get(cls.__name__, _ALLOWED), value)
+
+    def _verified(self, packed: bytes) -> bytes:
+        if self._verify and shape.nests_deeper(packed, layout.NATIVE_DEPTH):
+            raise Refused(TOO_DEEP)
+        return packed
+
+    def _raise_failure(self) -> None:
+        """Raises what a hook raised, returns if native code itself gave up or the segment wants a walk."""
+        error = self._failure.take()
+        if error is None or isinstance(error, _ManyTuples):
+            return
+        if isinstance(error, RecursionError):
+            raise Refused(TOO_DEEP) from error
+        if isinstance(error, Refused | MemoryError) or not isinstance(error, Exception):
+            raise error
+        raise Refused(f"reading it raised {type(error).__name__}") from error
+
+    def _pack_walked(self, value: object) -> bytes:
+        walked = self._walk(value, _WALK_DEPTH)
+        try:
+            return packb(walked, self.hook, _OPTIONS)
+        except TypeError as error:
+            self._raise_failure()
+            raise Refused(str(error), value) from error
+
+    def _walk(self, value: Any, room: int) -> object:
+        """The value with all that native code can't pack, or packs slowly, as extension values."""
+        kind = type(value)
+        if kind in _ATOMS:
+            return value
+        if kind is str:
+            return value if value.isascii() or _encodable(value) else scalars.pack_text(value)
+        if kind is list:
+            if not room:
+                raise Refused(TOO_DEEP, value)
+            block = rows.pack_rows(self, value) if rows.like_rows(value) else None
+            return [self._walk(item, room - 1) for item in value] if block is None else block
+        if kind is dict:
+            if not room:
+                raise Refused(TOO_DEEP, value)
+            if all(type(key) is str and (key.isascii() or _encodable(key)) for key in value):
+                return {key: self._walk(item, room - 1) for key, item in value.items()}
+            return self._extension(value)
+        return self._extension(value)
+
+
+def _pack_tuple(level: _Level, value: tuple[object, ...]) -> Ext:
+    return Ext(layout.TUPLE, level.below.pack([*value]))
+
+
+def _pack_set(level: _Level, value: set[object]) -> Ext:
+    return Ext(layout.SET, level.below.pack([*value]))
+
+
+def _pack_frozenset(level: _Level, value: frozenset[object]) -> Ext:
+    return Ext(layout.FROZENSET, level.below.pack([*value]))
+
+
+def _pack_dict(level: _Level, value: dict[object, object]) -> Ext:
+    return Ext(layout.DICT, level.below.pack([part for item in value.items() for part in item]))
+
+
+_ENCODERS: Final[dict[type, Callable[[_Level, Any], Ext]]] = {
+    tuple: _pack_tuple,
+    set: _pack_set,
+    frozenset: _pack_frozenset,
+    dict: _pack_dict,
+    int: scalars.pack_int,
+    datetime: scalars.pack_datetime,
+    date: scalars.pack_date,
+    time: scalars.pack_time,
+    timedelta: scalars.pack_timedelta,
+    Decimal: scalars.pack_decimal,
+    UUID: scalars.pack_uuid,
+}
+
+
+class Packer:
+    """Packs values within limits."""
+
+    __slots__ = ("_max_objects", "_registry", "_top")
+
+    def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
+        self._max_objects = limits.max_objects
+        self._registry = registry
+        self._top = _Level(0, limits, registry, _Failure())
+
+    def dumps(self, value: object) -> bytes:
+        """The payload. Raises SerializationError with the path of what can't be held."""
+        top = self._top
+        if type(value) is list:
+            return self._dumps(value, top.pack)
+        # As in `_Level.pack`, but one call less: most values are small and plain.
+        top.tuples = 0
+        try:
+            packed = packb(value, top.hook, _OPTIONS)
+        except TypeError:
+            return self._dumps(value, top.recover)
+        if 0xC4 in packed or len(packed) > _SHORT:
+            return self._dumps(value, functools.partial(_checked, packed))
+        return packed
+
+    def _dumps(self, value: object, pack: Callable[[object], bytes]) -> bytes:
+        try:
+            packed = pack(value)
+        except Refused as refusal:
+            error = explain(value, refusal, self._members)
+            raise error from refusal.__cause__
+        except RecursionError as error:
+            raise explain(value, Refused(TOO_DEEP), self._members) from error
+        if len(packed) > self._max_objects and shape.holds_more(packed, self._max_objects):
+            raise ValueTooLargeError(f"the value has more than {self._max_objects} parts")
+        return packed
+
+    def _members(self, value: object) -> Any:
+        blueprint = self._registry.by_class.get(type(value))
+        return None if blueprint is None else blueprint.members(value)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _checked(packed: bytes, value: object) -> bytes:
+    _refuse_buffers(value, packed)
+    return packed
+
+
+def _refuse_buffers(value: object, packed: bytes) -> None:
+    """Raises Refused if plain data holds what native code silently packed as bytes. Level by level, all in C."""
+    # The second and third begin values of at least 256 and 65536 bytes.
+    if not (0xC4 in packed or 0xC5 in packed or 0xC6 in packed):
+        return
+    around: list[object] = [value]
+    while around:
+        kinds = set(map(type, around))
+        if kinds & _BUFFERS:
+            culprit = next(item for item in around if type(item) in _BUFFERS)
+            raise Refused(_HINTS[type(culprit).__name__], culprit)
+        if list not in kinds and dict not in kinds:
+            return
+        around = gc.get_referents(*[item for item in around if type(item) is list or type(item) is dict])

@@ -1,0 +1,163 @@
+"""Payload -> value. Whatever the bytes are, the outcome is a value or `Undecodable`.
+
+Strategy. `ormsgpack` checks every length against the bytes that are left before it allocates, and hands extension
+values to a hook, which looks up the code and nothing else: no code means "import" or "call". What lies inside an
+extension value is unpacked by the next `_Level`; the chain ends at the depth limit.
+
+Native code ignores bytes after a value. So each segment is unpacked as the first of an array of two, whose second is a
+random number made at import: a segment that ends early or late doesn't leave it as the second.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from ormsgpack import packb, unpackb
+
+from . import layout, rows, scalars, shape
+from .limits import Limits
+from .models import ModelRegistry
+from .undecodable import Undecodable
+
+__all__ = ["Unpacker"]
+
+_HEAD: Final = b"\x92"
+_END: Final = float(int.from_bytes(os.urandom(6), "big"))
+_TAIL: Final = packb(_END)
+_ID_BYTES: Final = 8
+
+
+class _Failure(threading.local):
+    """What a hook raised: native code replaces it by an error of its own. One a thread."""
+
+    error: BaseException | None = None
+
+    def take(self) -> BaseException | None:
+        error, self.error = self.error, None
+        return error
+
+
+class _Bottom:
+    """Below the last level."""
+
+    __slots__ = ()
+
+    def items(self, data: bytes) -> list[Any]:
+        raise Undecodable("nested too deep")
+
+
+class _Level:
+    """Unpacks what lies at one depth of extension values."""
+
+    __slots__ = ("_failure", "_verify", "below", "hook", "registry")
+
+    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: _Failure) -> None:
+        self.below: _Level | _Bottom = _Bottom()
+        if depth < limits.depth:
+            self.below = _Level(depth + 1, limits, registry, failure)
+        self.hook = self._hook  # bound once
+        self.registry = registry
+        self._failure = failure
+        self._verify = depth >= layout.TRUSTED_LEVELS
+
+    def items(self, data: bytes) -> list[Any]:
+        """One segment that is a list."""
+        if self._verify and shape.nests_deeper(data, layout.NATIVE_DEPTH):
+            raise Undecodable("nested too deep")
+        value, end = unpackb(_HEAD + data + _TAIL, ext_hook=self.hook)
+        if type(end) is not float or end != _END:
+            raise Undecodable("bytes after the end of a value")
+        if type(value) is not list:
+            raise Undecodable("not a list where one belongs")
+        return value
+
+    def _hook(self, code: int, data: bytes) -> object:
+        try:
+            return _DECODERS[code](self, data)
+        except BaseException as error:
+            if self._failure.error is None:
+                self._failure.error = error
+            raise
+
+
+def _unpack_tuple(level: _Level, data: bytes) -> tuple[Any, ...]:
+    return tuple(level.below.items(data))
+
+
+def _unpack_set(level: _Level, data: bytes) -> set[Any]:
+    return set(level.below.items(data))
+
+
+def _unpack_frozenset(level: _Level, data: bytes) -> frozenset[Any]:
+    return frozenset(level.below.items(data))
+
+
+def _unpack_dict(level: _Level, data: bytes) -> dict[Any, Any]:
+    parts = iter(level.below.items(data))
+    return dict(zip(parts, parts, strict=True))
+
+
+def _unpack_model(level: _Level, data: bytes) -> object:
+    return level.registry.find(data[:_ID_BYTES]).unpack(level, data)
+
+
+_DECODERS: Final[dict[int, Callable[[_Level, bytes], object]]] = {
+    layout.BIG_INT: scalars.unpack_int,
+    layout.TEXT: scalars.unpack_text,
+    layout.TUPLE: _unpack_tuple,
+    layout.SET: _unpack_set,
+    layout.FROZENSET: _unpack_frozenset,
+    layout.DICT: _unpack_dict,
+    layout.BLOCK: rows.unpack_rows,
+    layout.COLUMN: rows.unpack_column,
+    layout.MODEL: _unpack_model,
+    layout.ENUM: _unpack_model,
+    layout.FLAG: _unpack_model,
+    layout.DATETIME: scalars.unpack_datetime,
+    layout.DATETIME_UTC: scalars.unpack_datetime_utc,
+    layout.DATETIME_ZONED: scalars.unpack_datetime_zoned,
+    layout.DATE: scalars.unpack_date,
+    layout.TIME: scalars.unpack_time,
+    layout.TIME_ZONED: scalars.unpack_time_zoned,
+    layout.TIMEDELTA: scalars.unpack_timedelta,
+    layout.DECIMAL: scalars.unpack_decimal,
+    layout.UUID_: scalars.unpack_uuid,
+    layout.UNSET: scalars.unpack_unset,
+}
+
+
+class Unpacker:
+    """Unpacks payloads within limits."""
+
+    __slots__ = ("_failure", "_hook", "_max_objects")
+
+    def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
+        self._failure = _Failure()
+        self._hook = _Level(0, limits, registry, self._failure).hook
+        self._max_objects = limits.max_objects
+
+    def loads(self, data: bytes) -> object:
+        """The value. Raises Undecodable for anything that is none."""
+        if len(data) > self._max_objects and shape.holds_more(data, self._max_objects):
+            raise Undecodable(f"more than {self._max_objects} parts")
+        try:
+            value, end = unpackb(_HEAD + data + _TAIL, ext_hook=self._hook)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the bytes are at fault
+            raise self._undecodable(error) from None
+        if type(end) is not float or end != _END:
+            raise Undecodable("bytes after the end of the value")
+        return value
+
+    def _undecodable(self, native: Exception) -> Undecodable:
+        """The reason, from the hook if it was one. Interrupts that struck inside a hook go on."""
+        error = self._failure.take() or native
+        if isinstance(error, Undecodable):
+            return error
+        if not isinstance(error, Exception):
+            raise error
+        if error is native:
+            return Undecodable(f"no payload: {native}")
+        return Undecodable(f"no value of its type: {type(error).__name__}")

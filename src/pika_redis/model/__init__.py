@@ -1,0 +1,1 @@
+"""Ground: values without behaviour, durations, patterns and the clock. No I/O."""

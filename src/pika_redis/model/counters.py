@@ -1,0 +1,36 @@
+"""The running counts behind `CacheStats`: plain integers, one object a service, cheap to bump on the hot path."""
+
+from __future__ import annotations
+
+__all__ = ["Counters"]
+
+
+class Counters:
+    """Counts of what happened since the service was made. Bumped without a lock; a race may lose a count, no more."""
+
+    __slots__ = (
+        "deletes",
+        "errors",
+        "evictions",
+        "hits",
+        "joined",
+        "load_failures",
+        "loads",
+        "misses",
+        "refreshes",
+        "sets",
+        "undecodable",
+    )
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.misses = 0
+        self.sets = 0
+        self.deletes = 0
+        self.loads = 0
+        self.load_failures = 0
+        self.joined = 0
+        self.refreshes = 0
+        self.errors = 0
+        self.undecodable = 0
+        self.evictions = 0

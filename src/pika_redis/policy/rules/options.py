@@ -1,0 +1,181 @@
+"""What a caller may choose about one cached thing, and how the choices of service, decorator and call combine.
+
+Options are resolved once, where they are given, into a frozen `Options` in plain seconds. Below the public face
+nobody sees a keyword argument.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict, cast
+
+from ...errors import ArgumentTypeError, ConfigurationError
+from ...model.duration import Duration, to_seconds, to_ttl
+
+__all__ = ["CacheOptions", "LoadOptions", "Options", "resolve"]
+
+_LONGEST_BARE_TIMEOUT = 300.0
+
+
+class LoadOptions(TypedDict, total=False):
+    """The keyword options of `get_or_load` beside `ttl` and `tags`. Durations: seconds, timedelta or "10m"."""
+
+    ttl_jitter: float
+    """Share by which a loaded value's ttl is shortened at random, 0 to 1. Default 0.05."""
+    none_ttl: Duration
+    """The ttl of a loaded None; 0 = don't store None. Default: the ttl."""
+    refresh_ahead: Duration
+    """How long before expiry a read triggers a load in the background. Default 0, never."""
+    hard_timeout: Duration | None
+    """How long a load may take before its callers get LoadTimeoutError; None = as long as it likes. Default 30."""
+    store_if: Callable[[Any], bool] | None
+    """Whether a loaded value is stored. Default: always."""
+    version: int | str
+    """Part of the decorator's key: raise it when the meaning of the function's result changes. Default 0."""
+    ignore: Sequence[str]
+    """Parameters of the decorated function that do not enter the key."""
+    context: Literal["caller", "clean"]
+    """Whether a load sees a copy of its caller's context variables or none. Default "caller"."""
+    share: bool
+    """Give all readers in this process the same object, even a mutable one. Default False."""
+    enabled: bool
+    """False: always load, store nothing. Default True."""
+
+
+class CacheOptions(LoadOptions, total=False):
+    """The keyword options of `@cache` and `with_options`."""
+
+    ttl: Duration
+    """How long a value is fresh. `math.inf` = no expiry. Default 3600."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Resolved options; durations in seconds."""
+
+    ttl: float = 3600.0
+    ttl_jitter: float = 0.05
+    none_ttl: float | None = None
+    refresh_ahead: float = 0.0
+    hard_timeout: float = 30.0
+    store_if: Callable[[Any], bool] | None = None
+    version: int | str = 0
+    ignore: tuple[str, ...] = ()
+    context: Literal["caller", "clean"] = "caller"
+    share: bool = False
+    enabled: bool = True
+
+    def ttl_of(self, value: object) -> float:
+        """The time to live of a loaded value; 0 = it is not to be stored."""
+        return self.none_ttl if value is None and self.none_ttl is not None else self.ttl
+
+
+def resolve(base: Options, given: Mapping[str, object]) -> Options:
+    """`base` with what is given laid over it.
+
+    Raises ArgumentTypeError for an unknown name or a wrong type, ArgumentError or ConfigurationError (ValueErrors)
+    for values and combinations that make no sense.
+    """
+    if not given:
+        return base
+    changes: dict[str, Any] = {}
+    for name, value in given.items():
+        check = _CHECKS.get(name)
+        if check is None:
+            raise ArgumentTypeError(_unknown(name))
+        changes[name] = check(name, value)
+    options = dataclasses.replace(base, **changes)
+    if options.refresh_ahead and options.refresh_ahead >= options.ttl:
+        if "refresh_ahead" in given:
+            raise ConfigurationError(
+                f"refresh_ahead ({options.refresh_ahead:g} s) must be shorter than ttl ({options.ttl:g} s)"
+            )
+        return dataclasses.replace(options, refresh_ahead=0.0)  # meant for the longer ttl of the level above
+    return options
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, _CHECKS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown option {name!r}{hint} (allowed: {', '.join(sorted(_CHECKS))})"
+
+
+def _share_of(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentTypeError(f"{name} must be a number from 0 to 1, not {type(value).__name__}")
+    if not 0 <= value <= 1:
+        raise ConfigurationError(f"{name} must be from 0 to 1, not {value!r}")
+    return float(value)
+
+
+def _zero_or_more(name: str, value: object) -> float:
+    seconds = to_seconds(cast("Duration", value), name)
+    if seconds < 0:
+        raise ConfigurationError(f"{name} must not be negative, but is {value!r}")
+    return seconds
+
+
+def _ttl(name: str, value: object) -> float:
+    return to_ttl(cast("Duration", value), name)
+
+
+def _timeout(name: str, value: object) -> float:
+    if value is None:
+        return math.inf
+    if isinstance(value, int | float) and not isinstance(value, bool) and _LONGEST_BARE_TIMEOUT < value < math.inf:
+        raise ConfigurationError(
+            f"{name}={value!r} is in seconds and above {_LONGEST_BARE_TIMEOUT:g}; "
+            f"if that is meant write '{value}s', if milliseconds '{value}ms'"
+        )
+    return to_ttl(cast("Duration", value), name)
+
+
+def _boolean(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ArgumentTypeError(f"{name} must be True or False, not {type(value).__name__}")
+    return value
+
+
+def _predicate(name: str, value: object) -> object:
+    if value is not None and not callable(value):
+        raise ArgumentTypeError(f"{name} must be a function of the result, not {type(value).__name__}")
+    return value
+
+
+def _version(name: str, value: object) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ArgumentTypeError(f"{name} must be an int or a str, not {type(value).__name__}")
+    return value
+
+
+def _names(name: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise ArgumentTypeError(f"{name} must be a sequence of parameter names; for one, write ({value!r},)")
+    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
+        raise ArgumentTypeError(f"{name} must be a sequence of parameter names")
+    return tuple(value)
+
+
+def _context(name: str, value: object) -> object:
+    if value not in ("caller", "clean"):
+        raise ConfigurationError(f"{name} must be 'caller' or 'clean', not {value!r}")
+    return value
+
+
+_CHECKS: Mapping[str, Callable[[str, object], object]] = {
+    "ttl": _ttl,
+    "ttl_jitter": _share_of,
+    "none_ttl": _zero_or_more,
+    "refresh_ahead": _zero_or_more,
+    "hard_timeout": _timeout,
+    "store_if": _predicate,
+    "version": _version,
+    "ignore": _names,
+    "context": _context,
+    "share": _boolean,
+    "enabled": _boolean,
+}

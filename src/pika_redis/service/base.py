@@ -1,0 +1,417 @@
+"""The verbs, once for every service: check, name, let go of loads under way, ask the store, count.
+
+A service is thin. Which store stands behind it is settled at construction (server, memory, nothing, closed), so no
+verb asks "if". Every verb that changes a key detaches the loads of that key before the store is asked, and again when
+the store has answered: whatever was read before the change is then not stored after it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack, cast, overload
+
+from ..codec import Codec, Undecodable
+from ..errors import ArgumentTypeError, BatchError, ConfigurationError
+from ..model.counters import Counters
+from ..model.duration import Duration, to_ttl
+from ..model.entry import Draft
+from ..model.glob import compile_glob
+from ..model.missing import MISSING
+from ..model.report import CacheStats, HealthReport
+from ..policy.loader import Loader
+from ..policy.read_through import Plan, ReadThrough
+from ..policy.rules.options import CacheOptions, LoadOptions, Options, resolve
+from ..storage.namespace import Namespace
+from ..storage.null import ClosedStore
+from ..storage.store import Store
+from .current import bypassing
+from .items import check_amount, checked_items, stats_of
+from .key_checks import check_key, check_keys, check_tags
+from .key_text import bound_key
+from .redis_config import check_prefix
+
+__all__ = ["Service"]
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class Service:
+    """What all services share. Subclasses choose the store and add what only they can do."""
+
+    def __init__(self, namespace: Namespace, options: Options, max_key_length: int, codec: Codec) -> None:
+        self._namespace = namespace
+        self._prefix = namespace.prefix
+        self._options = options
+        self._max_key_length = max_key_length
+        self._codec = codec
+        self._counters = Counters()
+        self._store: Store
+        self._reads: ReadThrough
+
+    def _name(self, key: str) -> str:
+        """The full server key. Raises ArgumentTypeError, ArgumentError."""
+        if type(key) is str and 0 < len(key) <= self._max_key_length and key[0] != "#" and key.isascii():
+            return self._prefix + key
+        return self._prefix + bound_key(check_key(key), self._max_key_length)
+
+    def _names(self, keys: Sequence[str]) -> list[str]:
+        return [self._name(key) for key in check_keys(keys)]
+
+    # -- looking ----------------------------------------------------------------------------------------------
+
+    @overload
+    async def get(self, key: str, default: None = None) -> Any: ...
+    @overload
+    async def get(self, key: str, default: D) -> Any | D: ...
+    @overload
+    async def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
+    @overload
+    async def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
+    async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
+        """The value of `key`, or `default` when there is none.
+
+        `type` builds plain data into a dataclass, Struct, pydantic model, TypedDict or enum; data that does not fit is
+        a miss. Raises ArgumentError or ArgumentTypeError for a bad key, CacheUnavailableError.
+        """
+        value = await self._store.get(self._name(key))
+        if type is not None or default is not None:
+            return self._typed(value, default, type)
+        if value is MISSING:
+            self._counters.misses += 1
+            return None
+        self._counters.hits += 1
+        return value
+
+    def _typed(self, value: object, default: object, kind: type[Any] | None) -> object:
+        if isinstance(default, type):
+            raise ArgumentTypeError(f"default is the class {default.__name__}; to decode into it, write type=")
+        if value is not MISSING and kind is not None:
+            try:
+                value = self._codec.convert(value, kind)
+            except Undecodable:
+                self._counters.undecodable += 1
+                value = MISSING
+        if value is MISSING:
+            self._counters.misses += 1
+            return default
+        self._counters.hits += 1
+        return value
+
+    @overload
+    async def get_many(self, keys: Sequence[str], default: None = None) -> list[Any]: ...
+    @overload
+    async def get_many(self, keys: Sequence[str], default: D) -> list[Any | D]: ...
+    @overload
+    async def get_many(self, keys: Sequence[str], default: None = None, *, type: type[T]) -> list[T | None]: ...
+    @overload
+    async def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
+    async def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
+        """Values aligned with `keys`, `default` in the gaps. Raises as `get`."""
+        names = self._names(keys)
+        if not names:
+            return []
+        return [self._typed(value, default, type) for value in await self._store.get_many(names)]
+
+    async def exists(self, key: str) -> bool:
+        """Whether `get` would find a value. Raises as `get`."""
+        return await self._store.remaining(self._name(key)) is not None
+
+    async def get_with_ttl(self, key: str) -> tuple[Any, float | None]:
+        """The value and its remaining seconds (`math.inf` = no expiry); (None, None) when absent."""
+        value, left = await self._store.get_with_ttl(self._name(key))
+        value = self._typed(value, None, None)
+        return value, left
+
+    async def remaining_ttl(self, key: str) -> float | None:
+        """Remaining seconds; `math.inf` = no expiry, None = absent."""
+        return await self._store.remaining(self._name(key))
+
+    # -- storing ----------------------------------------------------------------------------------------------
+
+    async def set(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
+        """Store a value: the caller's word that it is current now.
+
+        `ttl` in seconds, a timedelta or "10m"; None = the service's default, `math.inf` = no expiry. A value that was
+        read from a source belongs in `get_or_load` or `@cache`: between reading it and setting it, it may have
+        changed. Raises SerializationError, ArgumentError for a ttl of 0 or below, CacheUnavailableError.
+        """
+        name = self._name(key)
+        failed = await self._write([(name, Draft(value, self._ttl(ttl), check_tags(tags) if tags else ()))])
+        if failed:
+            raise failed[name]
+
+    async def set_many(
+        self,
+        items: Mapping[str, object] | Sequence[Any],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+    ) -> None:
+        """Store several values: a mapping, or an iterable of `CacheItem` or of dicts with its fields.
+
+        `ttl` and `tags` hold for items that don't have their own. Raises BatchError when some could not be stored.
+        """
+        default = self._ttl(ttl)
+        shared = check_tags(tags)
+        drafts: dict[str, Draft] = {}
+        keys: dict[str, str] = {}
+        for item in checked_items(items):
+            name = self._name(item.key)
+            life = default if item.ttl is None else to_ttl(item.ttl)
+            drafts[name] = Draft(item.value, life, check_tags(item.tags) if item.tags else shared)
+            keys[name] = item.key
+        if not drafts:
+            return
+        failed = await self._write(list(drafts.items()))
+        if failed:
+            first = next(iter(failed.values()))
+            raise BatchError(
+                f"{len(failed)} of {len(drafts)} items were not stored; the first: {first}",
+                {keys[name]: error for name, error in failed.items()},
+            )
+
+    async def add(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
+        """Store only if there is no value, atomically; whether it was stored. Raises as `set`."""
+        name = self._name(key)
+        self._detach_keys([name])
+        added = await self._store.add(name, Draft(value, self._ttl(ttl), check_tags(tags)))
+        self._detach_keys([name])
+        self._counters.sets += added
+        return added
+
+    async def touch(self, key: str, ttl: Duration) -> bool:
+        """Let a value live `ttl` seconds from now; False when there is none."""
+        return await self._store.touch(self._name(key), to_ttl(ttl))
+
+    async def increment(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
+        """Add to a counter, atomically; gives its new value.
+
+        A counter is a plain integer that any client reads. `ttl` is set only when this call creates it; None = no
+        expiry. Raises NotAnIntegerError for anything but an untagged integer, KeyNotFoundError when it is absent and
+        `create` is False, ArgumentError when the sum leaves 64 bits, OutcomeUnknownError when the connection broke.
+        """
+        check_amount(amount)
+        name = self._name(key)
+        life = math.inf if ttl is None else to_ttl(ttl)
+        self._detach_keys([name])
+        return await self._store.count(name, amount, life, create)
+
+    async def decrement(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
+        """Take from a counter, atomically; as `increment`."""
+        return await self.increment(key, -check_amount(amount), ttl=ttl, create=create)
+
+    async def _write(self, drafts: list[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        names = [name for name, _ in drafts]
+        self._detach_keys(names)
+        try:
+            failed = await self._store.write(drafts)
+        finally:
+            self._detach_keys(names)
+        self._counters.sets += len(drafts) - len(failed)
+        return failed
+
+    def _ttl(self, ttl: Duration | None) -> float:
+        return self._options.ttl if ttl is None else to_ttl(ttl)
+
+    # -- ending -----------------------------------------------------------------------------------------------
+
+    async def delete(self, key: str) -> bool:
+        """Remove a value; whether it was there. No load that began before stores its result afterwards."""
+        return await self._delete([self._name(key)]) > 0
+
+    async def delete_many(self, keys: Sequence[str]) -> int:
+        """Remove several values; how many were there."""
+        names = self._names(keys)
+        return await self._delete(names) if names else 0
+
+    async def _delete(self, names: list[str]) -> int:
+        self._detach_keys(names)
+        try:
+            gone = await self._store.delete(names)
+        finally:
+            self._detach_keys(names)
+        self._counters.deletes += gone
+        return gone
+
+    async def mark_stale(self, key: str) -> bool:
+        """Expire a value logically: `get` misses, loads replace it; whether there was one."""
+        name = self._name(key)
+        self._detach_keys([name])
+        try:
+            return await self._store.mark_stale(name)
+        finally:
+            self._detach_keys([name])
+
+    async def delete_pattern(self, pattern: str) -> int:
+        """Remove the keys that match a Redis glob such as ``session:*``; how many.
+
+        The server's keys are walked with SCAN, never KEYS. Raises ArgumentTypeError, ArgumentError.
+        """
+        return await self._sweep(pattern, delete=True)
+
+    async def count_pattern(self, pattern: str) -> int:
+        """How many keys match a Redis glob; removes nothing."""
+        return await self._sweep(pattern, delete=False)
+
+    async def invalidate_tags(self, tags: Sequence[str]) -> None:
+        """End every entry that carries one of the tags, however many they are."""
+        names = check_tags(tags)
+        if not names:
+            return
+        ended = frozenset(names)
+        prefix = self._prefix
+
+        def concerned(key: str, carried: frozenset[str]) -> bool:
+            return key.startswith(prefix) and not ended.isdisjoint(carried)
+
+        self._detach(concerned)
+        try:
+            await self._store.invalidate(names)
+        finally:
+            self._detach(concerned)
+
+    async def clear(self, *, sweep: bool = True) -> None:
+        """End every entry under this service's prefix at once; then (`sweep`) remove its keys, counters included.
+
+        Raises ConfigurationError for a sweep without a prefix, which would empty the whole database.
+        """
+        if sweep and not self._prefix:
+            raise ConfigurationError(
+                "clear() without a key_prefix would empty the whole database; set one, or sweep=False"
+            )
+        prefix = self._prefix
+
+        def concerned(key: str, _: frozenset[str]) -> bool:
+            return key.startswith(prefix)
+
+        self._detach(concerned)
+        try:
+            await self._store.rotate_epoch()
+        finally:
+            self._detach(concerned)
+        if sweep:
+            await self._sweep("*", delete=True)
+
+    async def _sweep(self, pattern: str, *, delete: bool) -> int:
+        if not isinstance(pattern, str):
+            raise ArgumentTypeError(f"pattern must be a str, not {type(pattern).__name__}")
+        if not delete:
+            return await self._store.sweep(pattern, delete=False)
+        matches = compile_glob(self._namespace.pattern(pattern))
+        self._detach(lambda key, _: matches(key))
+        try:
+            gone = await self._store.sweep(pattern)
+        finally:
+            self._detach(lambda key, _: matches(key))
+        self._counters.deletes += gone
+        return gone
+
+    # -- reading through ------------------------------------------------------------------------------------------
+
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], Awaitable[T]],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], T],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    async def get_or_load(
+        self,
+        key: str,
+        loader: Loader,
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> object:
+        """The value of `key`; when there is none, `loader()` gives it, once for all who wait, and it is stored.
+
+        `loader` is async, or a plain function that runs in a thread. What is invalidated while it runs is not stored.
+        Raises what the loader raises, LoadTimeoutError after `hard_timeout`, SerializationError for a value that
+        can't be stored. A store that can't be reached is no error here: the value is loaded and not stored.
+        """
+        if not callable(loader):
+            raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
+        given = dict(options) if ttl is None else {**options, "ttl": ttl}
+        plan = Plan(resolve(self._options, given), check_tags(tags) if tags else ())
+        name = self._name(key)
+        if bypassing.get():
+            return await self._reads.uncached(name, loader, plan)
+        return await self._reads.get_or_load(name, loader, plan)
+
+    # -- the service itself ---------------------------------------------------------------------------------------
+
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> Self:
+        """The same service, connections and counts with other defaults. Raises as a wrong option of a call does."""
+        other = copy.copy(self)
+        other._options = resolve(self._options, options)
+        if key_prefix is not None:
+            other._move(Namespace(check_prefix(key_prefix, "key_prefix")))
+        return other
+
+    def register(self, *classes: type) -> None:
+        """Allow these model classes (dataclass, pydantic, Struct, NamedTuple, Enum) to be rebuilt from stored bytes."""
+        self._codec.register(*classes)
+
+    async def get_stats(self, *, exact: bool = False) -> CacheStats:
+        """Counts of this service in this process, and the size of its store.
+
+        `exact` counts this prefix key by key, which walks the whole database; otherwise the server's own figures for
+        the database stand in. Raises CacheUnavailableError.
+        """
+        keys, memory = await self._store.size(exact=exact)
+        return stats_of(self._counters, keys, memory, exact=exact or self._always_exact)
+
+    async def health_check(self) -> HealthReport:
+        """Ask the store how it is. Never raises, but CacheClosedError."""
+        return await self._store.health()
+
+    async def connect(self) -> None:
+        """Reach the store now rather than at first use. Raises CacheUnavailableError, AccessDeniedError."""
+
+    async def aclose(self) -> None:
+        """End the loads under way and let go of the store. Afterwards every verb raises CacheClosedError."""
+        reads = self._reads
+        self._store = cast("Store", ClosedStore())
+        self._reads = cast("ReadThrough", self._store)
+        await reads.flights.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # -- for subclasses -------------------------------------------------------------------------------------------
+
+    _always_exact = False
+
+    def _move(self, namespace: Namespace) -> None:
+        """Serve another namespace from now on."""
+        self._namespace = namespace
+        self._prefix = namespace.prefix
+
+    def _detach_keys(self, names: Sequence[str]) -> None:
+        self._reads.detach_keys(names)
+
+    def _detach(self, concerned: Callable[[str, frozenset[str]], bool]) -> None:
+        self._reads.detach(concerned)

@@ -1,0 +1,72 @@
+"""What callers hand to the batch and counter verbs, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..errors import ArgumentError, ArgumentTypeError
+from ..model.counters import Counters
+from ..model.item import CacheItem
+from ..model.report import CacheStats
+
+__all__ = ["check_amount", "checked_items", "stats_of"]
+
+_FIELDS = frozenset(field.name for field in dataclasses.fields(CacheItem))
+
+
+def check_amount(amount: object) -> int:
+    """An amount to count by. Raises ArgumentTypeError, and ArgumentError beyond 64 bits."""
+    if isinstance(amount, bool) or not isinstance(amount, int):
+        raise ArgumentTypeError(f"amount must be an int, not {type(amount).__name__}")
+    if not -(2**63) < amount < 2**63:
+        raise ArgumentError(f"amount must fit 64 bits, not {amount}")
+    return amount
+
+
+def checked_items(items: object) -> Iterator[CacheItem]:
+    """The items of `set_many`, whichever of its three forms they come in. Raises ArgumentTypeError."""
+    if isinstance(items, Mapping):
+        for key, value in items.items():
+            yield CacheItem(key, value)
+    elif isinstance(items, str | bytes) or not isinstance(items, Iterable):
+        raise ArgumentTypeError(
+            f"items must be a mapping of key to value or an iterable of CacheItem or dicts, not {type(items).__name__}"
+        )
+    else:
+        for item in items:
+            yield item if isinstance(item, CacheItem) else _from_dict(item)
+
+
+def _from_dict(item: object) -> CacheItem:
+    if not isinstance(item, Mapping):
+        raise ArgumentTypeError(f"an item must be a CacheItem or a dict with key and value, not {type(item).__name__}")
+    fields: Mapping[Any, Any] = item
+    unknown = [str(name) for name in fields if name not in _FIELDS]
+    if unknown or "key" not in fields or "value" not in fields:
+        wrong = f"has the unknown field {unknown[0]!r}" if unknown else "lacks key or value"
+        raise ArgumentTypeError(f"an item dict {wrong}; its fields are key, value, and optionally ttl and tags")
+    return CacheItem(fields["key"], fields["value"], fields.get("ttl"), fields.get("tags") or ())
+
+
+def stats_of(counters: Counters, keys: int, memory: int, *, exact: bool) -> CacheStats:
+    """A snapshot of the counts."""
+    looked = counters.hits + counters.misses
+    return CacheStats(
+        hits=counters.hits,
+        misses=counters.misses,
+        hit_rate=counters.hits / looked if looked else 0.0,
+        sets=counters.sets,
+        deletes=counters.deletes,
+        loads=counters.loads,
+        load_failures=counters.load_failures,
+        joined=counters.joined,
+        refreshes=counters.refreshes,
+        errors=counters.errors,
+        undecodable=counters.undecodable,
+        evictions=counters.evictions,
+        key_count=keys,
+        memory_usage=memory,
+        exact=exact,
+    )

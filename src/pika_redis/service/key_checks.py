@@ -1,0 +1,75 @@
+"""Keys and tags as users hand them to the verbs: refused with the reason, or passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from ..errors import ArgumentError, ArgumentTypeError
+
+__all__ = ["MAX_TAGS", "MAX_TAG_BYTES", "check_key", "check_keys", "check_tags"]
+
+MAX_TAGS = 64
+MAX_TAG_BYTES = 512
+
+
+def check_key(key: object) -> str:
+    """The key itself. Raises ArgumentTypeError for a non-string, ArgumentError for a string that can't be a key."""
+    if type(key) is str and key.isascii() and key and key[0] != "#":
+        return key
+    if not isinstance(key, str):
+        raise ArgumentTypeError(f"a key must be a str, not {type(key).__name__}")
+    text = str.__str__(key)
+    if not text:
+        raise ArgumentError("a key must not be empty")
+    if text[0] == "#":
+        raise ArgumentError(f"a key must not begin with '#', which marks the cache's own keys: {text[:80]!r}")
+    _check_encodes(text, "a key")
+    return text
+
+
+def check_keys(keys: object) -> list[str]:
+    """The keys of a batch verb. Raises ArgumentTypeError for a bare string, and as `check_key` for each key."""
+    return [check_key(key) for key in _several(keys, "keys", "a sequence of keys")]
+
+
+def check_tags(tags: object) -> tuple[str, ...]:
+    """The tags, each once, in order.
+
+    Raises ArgumentTypeError for a bare string or a tag that is none, ArgumentError for an empty tag, one above
+    `MAX_TAG_BYTES` bytes of UTF-8, and more than `MAX_TAGS` tags.
+    """
+    if tags == ():
+        return ()
+    checked: dict[str, None] = {}
+    for tag in _several(tags, "tags", "a sequence of tags"):
+        if not isinstance(tag, str):
+            raise ArgumentTypeError(f"a tag must be a str, not {type(tag).__name__}")
+        text = str.__str__(tag)
+        if not text:
+            raise ArgumentError("a tag must not be empty")
+        if _check_encodes(text, "a tag") > MAX_TAG_BYTES:
+            raise ArgumentError(f"a tag must have at most {MAX_TAG_BYTES} bytes: {text[:80]!r}... is longer")
+        checked[text] = None
+    if len(checked) > MAX_TAGS:
+        raise ArgumentError(f"at most {MAX_TAGS} tags, not {len(checked)}")
+    return tuple(checked)
+
+
+def _several(values: object, name: str, meant: str) -> Iterable[object]:
+    if isinstance(values, str):
+        raise ArgumentTypeError(f"{name} must be {meant}; for this one write [{values[:80]!r}]")
+    if isinstance(values, bytes) or not isinstance(values, Iterable):
+        raise ArgumentTypeError(f"{name} must be {meant}, not {type(values).__name__}")
+    return cast("Iterable[object]", values)
+
+
+def _check_encodes(text: str, what: str) -> int:
+    """The length in UTF-8. Raises ArgumentError for text that has none (a lone surrogate)."""
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        pass
+    raise ArgumentError(f"{what} must be encodable as UTF-8; {text[:80]!r} holds a lone surrogate")

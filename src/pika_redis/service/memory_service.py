@@ -1,0 +1,111 @@
+"""`MemoryCacheService`: the same cache in this process alone; also what a test of a cached service runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypedDict, Unpack
+
+from ..codec import Codec, Limits, Serializer
+from ..errors import ArgumentError, ArgumentTypeError
+from ..model.clock import Clock, SystemClock
+from ..model.duration import Duration
+from ..model.missing import MISSING
+from ..policy.read_through import ReadThrough
+from ..policy.rules.options import Options
+from ..policy.sync_read_through import SyncReadThrough
+from ..storage.memory import MemoryStore, Shelf
+from ..storage.copies import copier
+from ..storage.namespace import Namespace
+from ..storage.null import NullStore
+from ..storage.store import Store
+from .base import Service
+from .resolve import resolve as resolve_settings
+from .sync_face import SyncCacheService
+
+__all__ = ["MemoryCacheService", "MemorySettings"]
+
+_DEFAULT_BYTES = 256 * 1024 * 1024
+
+
+class MemorySettings(TypedDict, total=False):
+    """Keywords of `MemoryCacheService`, as for `RedisService`."""
+
+    key_prefix: str
+    ttl: Duration
+    max_cache_key_length: int
+    max_value_bytes: int
+    enabled: bool
+
+
+class MemoryCacheService(Service):
+    """A cache in this process's memory, bounded by `max_bytes`; what has no room goes, least useful first.
+
+    Its verbs never wait, so `sync` has them all without ``await``, for synchronous functions on any thread.
+    Raises ArgumentError, ConfigurationError or ArgumentTypeError for settings that make no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int = _DEFAULT_BYTES,
+        clock: Clock | None = None,
+        serializer: Serializer | None = None,
+        **settings: Unpack[MemorySettings],
+    ) -> None:
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int):
+            raise ArgumentTypeError(f"max_bytes must be an int, not {type(max_bytes).__name__}")
+        if max_bytes < 1024:
+            raise ArgumentError(f"max_bytes must be at least 1024, not {max_bytes}")
+        resolved = resolve_settings("memory://", settings)
+        codec = Codec(serializer=serializer, limits=Limits(max_bytes=resolved.max_value_bytes, compress_from=None))
+        super().__init__(
+            Namespace(resolved.key_prefix), Options(ttl=resolved.ttl), resolved.max_cache_key_length, codec
+        )
+        shelf = Shelf(max_bytes, resolved.max_value_bytes, self._counters)
+        self._memory = MemoryStore(shelf, self._namespace, codec, clock or SystemClock(), self._counters)
+        self._enabled = resolved.enabled
+        self._store = self._store_of(self._namespace)
+        self._reads = ReadThrough(self._store, self._counters, copier(codec))
+        self._sync_reads = SyncReadThrough(self._store, self._counters, copier(codec))
+
+    async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
+        value = self._store.hit(self._name(key), 0.0)
+        if value is MISSING or type is not None or default is not None:
+            return self._typed(value, default, type)
+        self._counters.hits += 1
+        return value
+
+    @property
+    def sync(self) -> SyncCacheService:
+        """The same verbs without ``await``."""
+        return SyncCacheService(self, self._sync_reads)
+
+    async def execute(self, *command: str | bytes | int | float, key: str | None = None) -> Any:
+        """There is no server to run a command: raises ArgumentTypeError."""
+        raise ArgumentTypeError("memory has no server that could run a command")
+
+    async def execute_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
+        """There is no server to run commands: raises ArgumentTypeError."""
+        raise ArgumentTypeError("memory has no server that could run commands")
+
+    _always_exact = True
+
+    def _store_of(self, namespace: Namespace) -> Store:
+        return self._memory.beside(namespace) if self._enabled else NullStore()
+
+    def _move(self, namespace: Namespace) -> None:
+        super()._move(namespace)
+        self._store = self._store_of(namespace)
+        self._reads = self._reads.over(self._store)
+        self._sync_reads = SyncReadThrough(self._store, self._counters, copier(self._codec))
+
+    def _detach_keys(self, names: Sequence[str]) -> None:
+        super()._detach_keys(names)
+        self._sync_reads.detach_keys(names)
+
+    def _detach(self, concerned: Callable[[str, frozenset[str]], bool]) -> None:
+        super()._detach(concerned)
+        self._sync_reads.detach(concerned)
+
+    async def __aenter__(self) -> Self:
+        return self

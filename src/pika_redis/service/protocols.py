@@ -1,0 +1,109 @@
+"""What a service can do, as protocols: a small one that people can fake in ten lines, and the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar, Unpack, overload, runtime_checkable
+
+from ..model.duration import Duration
+from ..model.item import CacheItem
+from ..model.report import CacheStats, HealthReport
+from ..policy.rules.options import CacheOptions, LoadOptions
+
+__all__ = ["CacheService", "FullCacheService", "Items"]
+
+T = TypeVar("T")
+D = TypeVar("D")
+Items = Mapping[str, object] | Iterable[CacheItem | Mapping[str, Any]]
+"""What `set_many` takes: key to value, or `CacheItem`s, or dicts with their fields."""
+
+
+@runtime_checkable
+class CacheService(Protocol):
+    """The verbs that most code needs; every service of this package has them, and a fake is quickly written."""
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        """The value, or `default`. (Any: a cache holds what its users put in.)"""
+        ...
+
+    async def set(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
+        """Store a value for `ttl` seconds: None = the default, `math.inf` = no expiry."""
+        ...
+
+    async def delete(self, key: str) -> bool:
+        """Remove a key; whether it was there."""
+        ...
+
+    async def exists(self, key: str) -> bool:
+        """Whether `get` would find a value."""
+        ...
+
+    async def get_many(self, keys: Sequence[str], default: Any = None) -> list[Any]:
+        """Values aligned with `keys`."""
+        ...
+
+    async def set_many(self, items: Items, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
+        """Store several values. Raises BatchError, whose `failed` names those that were not stored."""
+        ...
+
+    async def delete_pattern(self, pattern: str) -> int:
+        """Remove the keys that match a Redis glob; how many."""
+        ...
+
+    async def increment(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
+        """Add to a counter, atomically; its new value."""
+        ...
+
+    async def decrement(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
+        """Take from a counter, atomically; its new value."""
+        ...
+
+    async def invalidate_tags(self, tags: Sequence[str]) -> None:
+        """End every entry that carries one of the tags."""
+        ...
+
+    async def get_stats(self) -> CacheStats:
+        """Counts of this service and the size of its store."""
+        ...
+
+    async def health_check(self) -> HealthReport:
+        """Ask the store how it is. Never raises."""
+        ...
+
+
+class FullCacheService(CacheService, Protocol):
+    """Everything a service of this package can do."""
+
+    async def delete_many(self, keys: Sequence[str]) -> int: ...
+    async def add(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool: ...
+    async def get_with_ttl(self, key: str) -> tuple[Any, float | None]: ...
+    async def remaining_ttl(self, key: str) -> float | None: ...
+    async def touch(self, key: str, ttl: Duration) -> bool: ...
+    async def mark_stale(self, key: str) -> bool: ...
+    async def clear(self, *, sweep: bool = True) -> None: ...
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], Awaitable[T]],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], T],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> FullCacheService: ...
+    def register(self, *classes: type) -> None: ...
+    async def execute(self, *command: str | bytes | int | float, key: str | None = None) -> Any: ...
+    async def execute_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]: ...
+    async def connect(self) -> None: ...
+    async def aclose(self) -> None: ...

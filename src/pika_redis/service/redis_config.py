@@ -1,0 +1,165 @@
+"""`RedisConfig`: everything a service needs to know before its first command, checked, in seconds and bytes.
+
+It is made in three ways: from the environment (`CacheSettings.from_env`), by `create_redis_config` with the ancestor's
+names and milliseconds, or by `resolve` from what `RedisService(...)` was called with.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from ..errors import ArgumentTypeError, ConfigurationError
+from ..model.duration import Duration, to_seconds
+from ..model.secret import Secret
+from ..wire.address import Address, TlsFiles
+from .key_text import MIN_KEY_LENGTH
+
+__all__ = [
+    "LIMITS",
+    "RedisConfig",
+    "check_prefix",
+    "create_redis_config",
+    "milliseconds",
+    "to_secret",
+]
+
+_DAY = 86400.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+LIMITS: dict[str, tuple[float, float]] = {
+    "port": (1, 65535),
+    "db": (0, 2**31 - 1),
+    "connect_timeout": (0.001, _DAY),
+    "command_timeout": (0.001, _DAY),
+    "stall_timeout": (0.001, _DAY),
+    "retry_attempts": (0, 100),
+    "retry_delay": (0.001, _DAY),
+    "ttl": (0.001, math.inf),
+    "max_cache_key_length": (MIN_KEY_LENGTH, 1024 * 1024),
+    "l1_max_bytes": (64 * 1024, 2**50),
+    "max_value_bytes": (1024, 512 * 1024 * 1024),
+}
+"""The lowest and highest value allowed of each number, in seconds, bytes or pieces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisConfig:
+    """Where the server is and how to treat it.
+
+    Raises ConfigurationError (a ValueError) for a value outside what is allowed, ArgumentTypeError for a wrong type.
+    """
+
+    address: Address = field(default_factory=Address)
+    key_prefix: str = "pika:"
+    """Stands before every key on the server; without control characters."""
+    connect_timeout: float = 10.0
+    """Seconds for reaching the server, TLS and log-in included."""
+    command_timeout: float = 5.0
+    """Seconds without an answer after which the connection counts as dead."""
+    stall_timeout: float = 1.0
+    """Seconds without progress after which callers stop waiting."""
+    retry_attempts: int = 3
+    """Repeats of a call that may be repeated."""
+    retry_delay: float = 0.5
+    """Seconds before the first repeat; doubled each time."""
+    ttl: float = 3600.0
+    """Seconds an entry lives unless its call says otherwise; `math.inf` never expires."""
+    max_cache_key_length: int = 250
+    """Bytes of a key beyond which its end is replaced by a digest."""
+    compression_enabled: bool = True
+    enabled: bool = True
+    """False: reads miss, writes do nothing, counters and locks raise."""
+    l1_max_bytes: int = 32 * 1024 * 1024
+    """Bytes of the process's own memory for entries."""
+    max_value_bytes: int = 64 * 1024 * 1024
+    """Bytes of the largest value that is stored."""
+    lazy_connect: bool = True
+    """False: entering ``async with`` raises when the server is unreachable, instead of starting degraded."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.address, Address):
+            raise ArgumentTypeError(f"address must be an Address, not {type(self.address).__name__}")
+        check_prefix(self.key_prefix, "key_prefix")
+        for name in ("connect_timeout", "command_timeout", "stall_timeout", "retry_delay", "ttl"):
+            _check_number(name, getattr(self, name))
+        for name in ("retry_attempts", "max_cache_key_length", "l1_max_bytes", "max_value_bytes"):
+            _check_number(name, getattr(self, name), whole=True)
+        for name in ("compression_enabled", "enabled", "lazy_connect"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentTypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
+
+
+def create_redis_config(
+    *,
+    host: str = "localhost",
+    port: int = 6379,
+    password: str | Secret | None = None,
+    db: int = 0,
+    key_prefix: str = "pika:",
+    retry_delay_on_failover: Duration = 500,
+    max_retries_per_request: int = 3,
+    lazy_connect: bool = True,
+    username: str | None = None,
+    connect_timeout: Duration = 10_000,
+    command_timeout: Duration = 5_000,
+    tls: TlsFiles | None = None,
+) -> RedisConfig:
+    """A `RedisConfig` under the ancestor's names; bare numbers of the three durations are milliseconds.
+
+    `tls` turns TLS on. The environment is not read. Raises ConfigurationError or ArgumentTypeError, which name the
+    argument and what is allowed.
+    """
+    address = Address(
+        kind="tcp" if tls is None else "tls",
+        host=host,
+        port=port,
+        username=username,
+        password=to_secret(password),
+        db=db,
+        tls=tls,
+    )
+    return RedisConfig(
+        address=address,
+        key_prefix=key_prefix,
+        retry_delay=milliseconds(retry_delay_on_failover, "retry_delay_on_failover"),
+        retry_attempts=max_retries_per_request,
+        lazy_connect=lazy_connect,
+        connect_timeout=milliseconds(connect_timeout, "connect_timeout"),
+        command_timeout=milliseconds(command_timeout, "command_timeout"),
+    )
+
+
+def milliseconds(value: Duration, name: str) -> float:
+    """Seconds, from a bare number of milliseconds or from a duration that says its unit."""
+    seconds = to_seconds(value, name)
+    return seconds / 1000 if isinstance(value, int | float) else seconds
+
+
+def to_secret(password: object) -> Secret | None:
+    """The password wrapped; None for none and for an empty one. Raises ArgumentTypeError for what is no text."""
+    if password is None or password == "":
+        return None
+    if isinstance(password, Secret):
+        return password
+    if not isinstance(password, str):
+        raise ArgumentTypeError(f"password must be a str, not {type(password).__name__}")
+    return Secret(password)
+
+
+def check_prefix(prefix: object, name: str) -> str:
+    """The prefix itself. Raises ArgumentTypeError or ConfigurationError, which calls it `name`."""
+    if not isinstance(prefix, str):
+        raise ArgumentTypeError(f"{name} must be a str, not {type(prefix).__name__}")
+    if _CONTROL.search(prefix):
+        raise ConfigurationError(f"{name}={prefix!r} must not hold control characters or lone surrogates")
+    return prefix
+
+
+def _check_number(name: str, value: object, *, whole: bool = False) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and isinstance(value, float)):
+        wanted = "an int" if whole else "a number of seconds"
+        raise ArgumentTypeError(f"{name} must be {wanted}, not {type(value).__name__}")
+    low, high = LIMITS[name]
+    if not low <= value <= high:
+        raise ConfigurationError(f"{name} must be from {low} to {high}, not {value}")

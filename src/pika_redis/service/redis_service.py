@@ -1,0 +1,226 @@
+"""`RedisService`: the cache on a Redis or Valkey server. One of the places where the layers are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NoReturn, Self, TypedDict, Unpack
+
+from ..codec import Codec, Limits, Serializer
+from ..errors import ArgumentTypeError, CacheUnavailableError, CommandRefusedError
+from ..model.clock import Clock, SystemClock
+from ..model.duration import Duration
+from ..policy.read_through import ReadThrough
+from ..policy.rules.options import Options
+from ..storage.copies import copier
+from ..storage.memory import MemoryStore, Shelf
+from ..storage.namespace import Namespace
+from ..storage.null import ClosedStore, NullStore
+from ..storage.records import Records
+from ..storage.remote import RemoteStore
+from ..storage.remote_tags import RemoteTags
+from ..storage.store import Store
+from ..wire import connection as wire
+from ..wire.backoff import RetryPolicy
+from ..wire.commands import Mode, mode_of
+from ..wire.connection import Command
+from ..wire.embedded import EmbeddedServer
+from ..wire.handshake import Credentials
+from ..wire.loops import LoopLocal
+from ..wire.node import Endpoint, Node, Repeat
+from ..wire.tls import tls_context
+from .base import Service
+from .redis_config import RedisConfig
+from .resolve import resolve as resolve_settings
+
+__all__ = ["RedisService", "RedisSettings"]
+
+_log = logging.getLogger("pika_redis")
+_process_server: EmbeddedServer | None = None
+
+
+class RedisSettings(TypedDict, total=False):
+    """Keywords of `RedisService`: the environment's names without ``REDIS_`` and ``CACHE_``; durations in seconds."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    db: int
+    tls_ca_file: str | None
+    tls_cert_file: str | None
+    tls_key_file: str | None
+    tls_verify: bool
+    key_prefix: str
+    connect_timeout: Duration
+    command_timeout: Duration
+    stall_timeout: Duration
+    retry_attempts: int
+    retry_delay: Duration
+    ttl: Duration
+    max_cache_key_length: int
+    compression_enabled: bool
+    enabled: bool
+    l1_max_bytes: int
+    max_value_bytes: int
+    lazy_connect: bool
+
+
+class RedisService(Service):
+    """A cache on one Redis (7.0 or newer) or Valkey (7.2 or newer) server.
+
+    `config` is a URL (``redis://``, ``rediss://``, ``unix://``, ``memory://``, ``embedded://``), a `RedisConfig`, or
+    None for the environment; keywords win over it. Making a service is cheap: it connects at first use, in each event
+    loop for itself, or in `connect`. Close it with `aclose` or ``async with``.
+
+    Raises ConfigurationError or ArgumentTypeError for settings that make no sense.
+    """
+
+    def __init__(
+        self,
+        config: str | RedisConfig | None = None,
+        *,
+        clock: Clock | None = None,
+        serializer: Serializer | None = None,
+        **settings: Unpack[RedisSettings],
+    ) -> None:
+        resolved = resolve_settings(config, settings)
+        compress_from = Limits().compress_from if resolved.compression_enabled else None
+        codec = Codec(
+            serializer=serializer, limits=Limits(max_bytes=resolved.max_value_bytes, compress_from=compress_from)
+        )
+        super().__init__(
+            Namespace(resolved.key_prefix), Options(ttl=resolved.ttl), resolved.max_cache_key_length, codec
+        )
+        self._config = resolved
+        self._clock = clock or SystemClock()
+        self._nodes = LoopLocal(partial(_make_node, resolved, self._clock))
+        shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
+        self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
+        self._store = self._store_of(self._namespace)
+        self._reads = ReadThrough(self._store, self._counters, copier(codec))
+
+    # -- any command ----------------------------------------------------------------------------------------------
+
+    async def execute(self, *command: str | bytes | int | float, key: str | None = None) -> Any:
+        """Run any command; gives the server's reply as it is, with keys as you write them (no prefix is added).
+
+        `key` names the key the command is about, for servers that are sharded. Blocking commands get a connection of
+        their own. Raises CommandRefusedError for commands that change the connection (SELECT, MULTI, SUBSCRIBE...),
+        CacheServerError for an error reply, CacheUnavailableError, OutcomeUnknownError.
+        """
+        replies = await self.execute_many([command])
+        return replies[0]
+
+    async def execute_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
+        """Run several commands in one pipeline; gives their replies in order. Raises as `execute`, at the first error."""
+        checked = [_checked(command) for command in commands]
+        if not checked:
+            return []
+        modes = {mode_of(command) for command in checked}
+        if Mode.REFUSED in modes:
+            refused = next(command[0] for command in checked if mode_of(command) is Mode.REFUSED)
+            raise CommandRefusedError(f"{refused!s} changes the state of a connection that is shared; it is refused")
+        node = self._node()
+        lease = node.own() if Mode.BLOCKING in modes else node.exclusive()
+        async with lease as connection:
+            try:
+                replies = await connection.call_many(checked)
+            except wire.Disconnected as lost:
+                replies = await node.again(partial(connection.call_many, checked), lost, Repeat.NEVER)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    def _node(self) -> Node:
+        if isinstance(self._store, ClosedStore):
+            self._store.closed()
+        if self._config.address.kind == "memory":
+            raise CacheUnavailableError("memory:// has no server that could run a command")
+        return self._nodes.get()
+
+    # -- the service itself ---------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Reach the server now. Raises CacheUnavailableError with the reason, AccessDeniedError."""
+        if self._config.address.kind != "memory" and self._config.enabled:
+            await self._node().ready()
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self._nodes.aclose()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except CacheUnavailableError as error:
+            if not self._config.lazy_connect:
+                raise
+            _log.warning("starting without the server: %s", error)
+        return self
+
+    @property
+    def sync(self) -> NoReturn:
+        """Not for a server yet: raises TypeError that says so."""
+        raise ArgumentTypeError(
+            "this version has no synchronous face over a server: await the verbs, or use MemoryCacheService"
+        )
+
+    def _store_of(self, namespace: Namespace) -> Store:
+        if not self._config.enabled:
+            return NullStore()
+        if self._config.address.kind == "memory":
+            return self._memory.beside(namespace)
+        tags = RemoteTags(self._nodes, namespace, self._clock)
+        return RemoteStore(self._nodes, namespace, Records(self._codec, self._counters), tags)
+
+    def _move(self, namespace: Namespace) -> None:
+        super()._move(namespace)
+        self._store = self._store_of(namespace)
+        self._reads = self._reads.over(self._store)
+
+
+def _checked(command: Sequence[str | bytes | int | float]) -> Command:
+    if isinstance(command, str | bytes):
+        raise ArgumentTypeError(f"a command is a sequence of words: write ({command!r},) or execute('GET', 'key')")
+    words = tuple(command)
+    if not words or not isinstance(words[0], str | bytes) or not words[0]:
+        raise ArgumentTypeError("a command begins with its name, a str")
+    for word in words:
+        if isinstance(word, bool) or not isinstance(word, str | bytes | int | float):
+            raise ArgumentTypeError(f"the words of a command are str, bytes, int or float, not {type(word).__name__}")
+    return words
+
+
+def _make_node(config: RedisConfig, clock: Clock, loop: asyncio.AbstractEventLoop) -> Node:
+    return Node(loop, _endpoint(config), clock)
+
+
+def _endpoint(config: RedisConfig) -> Endpoint:
+    address = config.address
+    if address.kind == "embedded":
+        address = replace(resolve_settings(_embedded_url(), {}).address, db=address.db)
+    return Endpoint(
+        host=address.host,
+        port=address.port,
+        path=address.path,
+        tls=None if address.tls is None else tls_context(address.tls),
+        credentials=Credentials(address.username, address.password.reveal() if address.password else None, address.db),
+        limits=wire.Limits(
+            stall=min(config.stall_timeout, config.command_timeout), command_timeout=config.command_timeout
+        ),
+        retry=RetryPolicy(config.retry_attempts, config.retry_delay),
+        connect_timeout=config.connect_timeout,
+    )
+
+
+def _embedded_url() -> str:
+    """The URL of this process's own server, started at first need, stopped at exit."""
+    global _process_server  # noqa: PLW0603 (one server a process is the point)
+    if _process_server is None or not _process_server.running:
+        _process_server = EmbeddedServer.start(unix=True)
+    return _process_server.url

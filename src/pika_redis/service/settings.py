@@ -1,0 +1,266 @@
+"""Settings from the environment, under the ancestor's names and in its units: milliseconds for the timeouts.
+
+Variables of other programs that begin alike are left alone. An empty variable counts as unset, except
+REDIS_KEY_PREFIX, where empty means no prefix.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from ..errors import ArgumentError, ConfigurationError
+from ..model.duration import MAX_SECONDS, to_seconds
+from ..model.flag import FLAG_WORDS, to_flag
+from ..model.secret import Secret
+from ..wire.address import Address, TlsFiles, parse_url
+from .redis_config import LIMITS, RedisConfig, check_prefix
+
+__all__ = ["VARIABLES", "CacheSettings", "environment_names_a_server"]
+
+logger = logging.getLogger("pika_redis")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSettings:
+    """What the environment says, in the environment's units; `to_config` makes it usable."""
+
+    url: Secret | None = None
+    host: str = "localhost"
+    port: int = 6379
+    username: str | None = None
+    password: Secret | None = None
+    db: int = 0
+    key_prefix: str = "pika:"
+    tls_ca_file: str | None = None
+    tls_cert_file: str | None = None
+    tls_key_file: str | None = None
+    tls_verify: bool = True
+    connect_timeout_ms: float = 10_000
+    command_timeout_ms: float = 5_000
+    stall_timeout_ms: float = 1_000
+    retry_attempts: int = 3
+    retry_delay_ms: float = 500
+    default_cache_ttl: float = 3600
+    """Seconds; `math.inf` never expires."""
+    max_cache_key_length: int = 250
+    compression_enabled: bool = True
+    enabled: bool = True
+    l1_max_bytes: int = 32 * 1024 * 1024
+    max_value_bytes: int = 64 * 1024 * 1024
+    stated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """The fields that the environment set."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> CacheSettings:
+        """The settings of the process's environment, or of a mapping like it.
+
+        Raises ConfigurationError, which names the variable, its value (never a password or URL) and what is allowed.
+        """
+        variables = os.environ if environ is None else environ
+        found: dict[str, Any] = {}
+        for variable in VARIABLES:
+            text = variables.get(variable.name)
+            if text is None or (not text.strip() and variable.field != "key_prefix"):
+                continue
+            if variable.name == "REDIS_PORT" and text.startswith("tcp://"):
+                _foreign_port(variables)
+                continue
+            found[variable.field] = variable.read(text, variable)
+        return cls(**found, stated=frozenset(found))
+
+    def to_config(self) -> RedisConfig:
+        """The configuration for `RedisService`. Raises ConfigurationError or ArgumentTypeError as `RedisConfig` does.
+
+        REDIS_URL wins over the single variables; user, password, db and TLS files that it leaves out are taken from
+        them. A single variable that contradicts it is warned about once.
+        """
+        return RedisConfig(
+            address=_own_address(self) if self.url is None else _url_address(self, self.url),
+            key_prefix=self.key_prefix,
+            connect_timeout=self.connect_timeout_ms / 1000,
+            command_timeout=self.command_timeout_ms / 1000,
+            stall_timeout=self.stall_timeout_ms / 1000,
+            retry_attempts=self.retry_attempts,
+            retry_delay=self.retry_delay_ms / 1000,
+            ttl=self.default_cache_ttl,
+            max_cache_key_length=self.max_cache_key_length,
+            compression_enabled=self.compression_enabled,
+            enabled=self.enabled,
+            l1_max_bytes=self.l1_max_bytes,
+            max_value_bytes=self.max_value_bytes,
+        )
+
+
+def environment_names_a_server(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether REDIS_URL or REDIS_HOST is set; without either, the process's default service is memory."""
+    variables = os.environ if environ is None else environ
+    return any(variables.get(name, "").strip() for name in ("REDIS_URL", "REDIS_HOST"))
+
+
+# --- reading variables ---------------------------------------------------------------------------------------------
+
+
+class _Variable(NamedTuple):
+    name: str
+    field: str
+    read: Callable[[str, _Variable], object]
+    limit: str = ""
+    """The key into `LIMITS`."""
+
+
+def _text(text: str, _variable: _Variable) -> str:
+    return text.strip()
+
+
+def _secret(text: str, _variable: _Variable) -> Secret:
+    return Secret(text)
+
+
+def _prefix(text: str, variable: _Variable) -> str:
+    return check_prefix(text, variable.name)
+
+
+def _flag(text: str, variable: _Variable) -> bool:
+    flag = to_flag(text)
+    if flag is None:
+        raise ConfigurationError(f"{variable.name}={text[:40]!r} must be one of {FLAG_WORDS}")
+    return flag
+
+
+def _integer(text: str, variable: _Variable) -> int:
+    low, high = LIMITS[variable.limit]
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18) or not low <= int(digits) <= high:
+        raise ConfigurationError(f"{variable.name}={text[:40]!r} must be an integer from {low} to {high}")
+    return int(digits)
+
+
+def _milliseconds(text: str, variable: _Variable) -> float:
+    low, high = LIMITS[variable.limit]
+    seconds = _seconds(text, 0.001, variable)
+    if not low <= seconds <= high:
+        raise ConfigurationError(_out_of(text, variable, "milliseconds such as 500, or text such as '2s',"))
+    return seconds * 1000
+
+
+def _ttl(text: str, variable: _Variable) -> float:
+    seconds = _seconds(text, 1, variable)
+    if not 0.001 <= seconds <= MAX_SECONDS and seconds != float("inf"):
+        raise ConfigurationError(_out_of(text, variable, "seconds such as 3600, 'inf', or text such as '10m',"))
+    return seconds
+
+
+def _seconds(text: str, unit: float, variable: _Variable) -> float:
+    """Of a bare number in that unit, or of text that says its unit; NaN for neither."""
+    try:
+        return float(text) * unit
+    except ValueError:
+        pass
+    try:
+        return to_seconds(text, variable.name)
+    except ArgumentError:
+        return float("nan")
+
+
+def _out_of(text: str, variable: _Variable, wanted: str) -> str:
+    low, high = LIMITS[variable.limit]
+    return f"{variable.name}={text[:40]!r} must be {wanted} from {low} to {high} seconds"
+
+
+def _foreign_port(variables: Mapping[str, str]) -> None:
+    """Kubernetes sets REDIS_PORT to a URL for every service that is called redis."""
+    if not variables.get("REDIS_URL", "").strip():
+        raise ConfigurationError(
+            "REDIS_PORT='tcp://...' must be an integer from 1 to 65535; Kubernetes set this one for a service called "
+            "redis: set REDIS_URL, or enableServiceLinks: false in the pod"
+        )
+
+
+VARIABLES = (
+    _Variable("REDIS_URL", "url", _secret),
+    _Variable("REDIS_HOST", "host", _text),
+    _Variable("REDIS_PORT", "port", _integer, "port"),
+    _Variable("REDIS_USERNAME", "username", _text),
+    _Variable("REDIS_PASSWORD", "password", _secret),
+    _Variable("REDIS_DB", "db", _integer, "db"),
+    _Variable("REDIS_KEY_PREFIX", "key_prefix", _prefix),
+    _Variable("REDIS_TLS_CA_FILE", "tls_ca_file", _text),
+    _Variable("REDIS_TLS_CERT_FILE", "tls_cert_file", _text),
+    _Variable("REDIS_TLS_KEY_FILE", "tls_key_file", _text),
+    _Variable("REDIS_TLS_VERIFY", "tls_verify", _flag),
+    _Variable("REDIS_CONNECT_TIMEOUT", "connect_timeout_ms", _milliseconds, "connect_timeout"),
+    _Variable("REDIS_COMMAND_TIMEOUT", "command_timeout_ms", _milliseconds, "command_timeout"),
+    _Variable("REDIS_STALL_TIMEOUT", "stall_timeout_ms", _milliseconds, "stall_timeout"),
+    _Variable("REDIS_RETRY_ATTEMPTS", "retry_attempts", _integer, "retry_attempts"),
+    _Variable("REDIS_RETRY_DELAY", "retry_delay_ms", _milliseconds, "retry_delay"),
+    _Variable("DEFAULT_CACHE_TTL", "default_cache_ttl", _ttl, "ttl"),
+    _Variable("MAX_CACHE_KEY_LENGTH", "max_cache_key_length", _integer, "max_cache_key_length"),
+    _Variable("CACHE_COMPRESSION_ENABLED", "compression_enabled", _flag),
+    _Variable("CACHE_ENABLED", "enabled", _flag),
+    _Variable("CACHE_L1_MAX_BYTES", "l1_max_bytes", _integer, "l1_max_bytes"),
+    _Variable("CACHE_MAX_VALUE_BYTES", "max_value_bytes", _integer, "max_value_bytes"),
+)
+
+
+# --- the address ---------------------------------------------------------------------------------------------------
+
+_TLS_NAMES = ("tls_ca_file", "tls_cert_file", "tls_key_file", "tls_verify")
+_warned: set[str] = set()
+
+
+def _own_address(settings: CacheSettings) -> Address:
+    tls = _tls_of(settings)
+    return Address(
+        kind="tcp" if tls is None else "tls",
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=settings.password,
+        db=settings.db,
+        tls=tls,
+    )
+
+
+def _tls_of(settings: CacheSettings) -> TlsFiles | None:
+    """The files, if there is one: they turn TLS on where no URL says."""
+    files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
+    return TlsFiles(*files, settings.tls_verify) if any(files) else None
+
+
+def _url_address(settings: CacheSettings, url: Secret) -> Address:
+    try:
+        address = parse_url(url.reveal())
+    except ConfigurationError as error:
+        raise ConfigurationError(f"REDIS_URL: {error}") from None
+    filled: dict[str, Any] = {}
+    for name in ("host", "port", "username", "password", "db"):
+        wanted = getattr(settings, name)
+        if not _is_set(settings, name) or wanted == getattr(address, name):
+            continue
+        has_logins = address.kind in ("tcp", "tls", "unix")
+        if has_logins and name in ("username", "password", "db") and name not in address.stated:
+            filled[name] = wanted
+        else:
+            _warn_once(f"REDIS_{name.upper()} is ignored: it contradicts REDIS_URL, which wins")
+    if address.tls is not None:
+        names = [name for name in _TLS_NAMES if _is_set(settings, name) and name not in address.stated]
+        parts: dict[str, Any] = {name.removeprefix("tls_"): getattr(settings, name) for name in names}
+        filled["tls"] = replace(address.tls, **parts)
+    elif _tls_of(settings) is not None:
+        _warn_once("the REDIS_TLS_* files are ignored: REDIS_URL is without TLS; with TLS it begins with rediss://")
+    return replace(address, **filled)
+
+
+def _is_set(settings: CacheSettings, name: str) -> bool:
+    """By the environment, or by whoever made the object."""
+    return name in settings.stated or getattr(settings, name) != CacheSettings.__dataclass_fields__[name].default
+
+
+def _warn_once(message: str) -> None:
+    if message not in _warned:
+        _warned.add(message)
+        logger.warning(message)

@@ -1,0 +1,113 @@
+"""The verbs without ``await``, over a store that never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+
+from ..errors import ArgumentTypeError
+from ..model.duration import Duration
+from ..model.report import CacheStats, HealthReport
+from ..policy.read_through import Plan
+from ..policy.rules.options import LoadOptions, resolve
+from ..policy.sync_read_through import SyncReadThrough, finish
+from .current import bypassing
+from .key_checks import check_tags
+
+if TYPE_CHECKING:
+    from .base import Service
+
+__all__ = ["SyncCacheService"]
+
+T = TypeVar("T")
+
+
+class SyncCacheService:
+    """A service's verbs for synchronous code, on any thread. Each means what the async verb of its name means."""
+
+    __slots__ = ("_reads", "_service")
+
+    def __init__(self, service: Service, reads: SyncReadThrough) -> None:
+        self._service = service
+        self._reads = reads
+
+    def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
+        return finish(cast("Any", self._service.get)(key, default, type=type))
+
+    def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
+        return finish(cast("Any", self._service.get_many)(keys, default, type=type))
+
+    def get_with_ttl(self, key: str) -> tuple[Any, float | None]:
+        return finish(self._service.get_with_ttl(key))
+
+    def remaining_ttl(self, key: str) -> float | None:
+        return finish(self._service.remaining_ttl(key))
+
+    def exists(self, key: str) -> bool:
+        return finish(self._service.exists(key))
+
+    def set(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
+        finish(self._service.set(key, value, ttl, tags=tags))
+
+    def set_many(
+        self, items: Mapping[str, object] | Sequence[Any], ttl: Duration | None = None, *, tags: Sequence[str] = ()
+    ) -> None:
+        finish(self._service.set_many(items, ttl, tags=tags))
+
+    def add(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
+        return finish(self._service.add(key, value, ttl, tags=tags))
+
+    def touch(self, key: str, ttl: Duration) -> bool:
+        return finish(self._service.touch(key, ttl))
+
+    def increment(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
+        return finish(self._service.increment(key, amount, ttl=ttl, create=create))
+
+    def decrement(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
+        return finish(self._service.decrement(key, amount, ttl=ttl, create=create))
+
+    def delete(self, key: str) -> bool:
+        return finish(self._service.delete(key))
+
+    def delete_many(self, keys: Sequence[str]) -> int:
+        return finish(self._service.delete_many(keys))
+
+    def delete_pattern(self, pattern: str) -> int:
+        return finish(self._service.delete_pattern(pattern))
+
+    def mark_stale(self, key: str) -> bool:
+        return finish(self._service.mark_stale(key))
+
+    def invalidate_tags(self, tags: Sequence[str]) -> None:
+        finish(self._service.invalidate_tags(tags))
+
+    def clear(self, *, sweep: bool = True) -> None:
+        finish(self._service.clear(sweep=sweep))
+
+    def get_stats(self, *, exact: bool = False) -> CacheStats:
+        return finish(self._service.get_stats(exact=exact))
+
+    def health_check(self) -> HealthReport:
+        return finish(self._service.health_check())
+
+    def register(self, *classes: type) -> None:
+        self._service.register(*classes)
+
+    def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], T],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T:
+        """As the async verb; the loader is a plain function and runs in the calling thread."""
+        if not callable(loader):
+            raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
+        service = self._service
+        given = dict(options) if ttl is None else {**options, "ttl": ttl}
+        plan = Plan(resolve(service._options, given), check_tags(tags) if tags else ())
+        if bypassing.get():
+            return loader()
+        return cast("T", self._reads.get_or_load(service._name(key), loader, plan))

@@ -1,0 +1,93 @@
+"""Tags of a decorated function: templates such as ``"user:{id}"``, or a callable, resolved per call."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias, cast
+
+from ..errors import ArgumentTypeError, ConfigurationError, UnstableArgumentError
+from .arguments import NamedCall
+from .key_checks import check_tags
+
+__all__ = ["TagMaker", "Tags"]
+
+Tags: TypeAlias = Sequence[str] | Callable[..., Iterable[str]]
+
+_Field = tuple[str, tuple[str, ...]]
+
+
+class TagMaker:
+    """What a function's calls are tagged with; everything wrong with a template raises here, at decoration."""
+
+    def __init__(self, tags: Tags, parameters: Sequence[str], function: str) -> None:
+        self._function = function
+        self._call: NamedCall | None = None
+        self._templates: list[_Template] = []
+        self.static: tuple[str, ...] | None = None
+        """The tags themselves where no argument enters them, else None."""
+        if callable(tags):
+            self._call = NamedCall(tags, parameters, "tags", function)
+            return
+        self._templates = [_Template(text, parameters, function) for text in check_tags(tags)]
+        if not any(template.fields for template in self._templates):
+            self.static = check_tags([template.fill({}) for template in self._templates])
+
+    def resolve(self, arguments: Mapping[str, object]) -> tuple[str, ...]:
+        """The tags of one call, each once, in order. Raises ArgumentError or ArgumentTypeError for what is no tag."""
+        if self.static is not None:
+            return self.static
+        if self._call is None:
+            return check_tags([template.fill(arguments) for template in self._templates])
+        found = self._call(arguments)
+        if isinstance(found, str | bytes) or not isinstance(found, Iterable):
+            raise ArgumentTypeError(
+                f"the tags callable of {self._function} must return a sequence of strings, not {type(found).__name__}"
+            )
+        return check_tags(cast("Iterable[object]", found))
+
+
+class _Template:
+    """Literal text and fields: ``{id}`` or ``{user.id}``, filled as an f-string would."""
+
+    def __init__(self, text: str, parameters: Sequence[str], function: str) -> None:
+        self._text = text
+        self._function = function
+        self.fields: list[_Field] = []
+        self._literals: list[str] = []
+        try:
+            pieces = list(string.Formatter().parse(text))
+        except ValueError as error:
+            raise ConfigurationError(f"tag {text!r} of {function} doesn't parse: {error}") from None
+        for literal, field, spec, conversion in pieces:
+            self._literals.append(literal)
+            if field is None:
+                continue
+            name, *path = field.split(".")
+            if spec or conversion or not all(part.isidentifier() for part in (name, *path)):
+                raise ConfigurationError(
+                    f"tag {text!r} of {function} may hold {{name}} and {{name.attribute}}, without indexes, "
+                    f"conversions and format specs; pass a callable for more"
+                )
+            if name not in parameters:
+                raise ConfigurationError(
+                    f"tag {text!r} names {name!r}, which {function} has no parameter for; "
+                    f"it has {', '.join(parameters) or 'none'}"
+                )
+            self.fields.append((name, tuple(path)))
+
+    def fill(self, arguments: Mapping[str, object]) -> str:
+        shown = [self._show(arguments[name], path) for name, path in self.fields]
+        shown += [""] * (len(self._literals) - len(shown))
+        return "".join(literal + text for literal, text in zip(self._literals, shown, strict=True))
+
+    def _show(self, value: object, path: tuple[str, ...]) -> str:
+        for attribute in path:
+            value = getattr(value, attribute)
+        kind = type(value)
+        if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__ and kind.__format__ is object.__format__:
+            raise UnstableArgumentError(
+                f"tag {self._text!r} of {self._function} shows an object of class {kind.__qualname__}, "
+                f"which has no text of its own; name one of its attributes"
+            )
+        return format(value, "")

@@ -1,0 +1,90 @@
+"""The namespace as a whole on the server: walking its keys, counting them, asking the server how it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
+
+from ..errors import AccessDeniedError, CacheError
+from ..model.report import HealthReport, HealthStatus
+from ..wire.loops import LoopLocal
+from ..wire.node import Node
+from .namespace import Namespace
+
+__all__ = ["Keyspace"]
+
+_PAGE = 1000
+
+
+class Keyspace:
+    """SCAN over one prefix. Our own keys (tags, epoch) are never part of an answer."""
+
+    def __init__(self, nodes: LoopLocal[Node], namespace: Namespace) -> None:
+        self._nodes = nodes
+        self._namespace = namespace
+
+    async def sweep(self, pattern: str, *, delete: bool) -> int:
+        """Delete, or only count, the keys below the prefix that match. Raises CacheUnavailableError."""
+        count = 0
+        async for page in self._pages(pattern):
+            if delete:
+                count += cast("int", await self._nodes.get().call(("UNLINK", *page)))
+            else:
+                count += len(page)
+        return count
+
+    async def size(self, *, exact: bool) -> tuple[int, int]:
+        """Keys and bytes: of the whole database as the server counts them, or of this prefix key by key."""
+        if not exact:
+            keys, memory = await self._nodes.get().call_many([("DBSIZE",), ("INFO", "memory")])
+            for reply in (keys, memory):
+                if isinstance(reply, Exception):
+                    raise reply
+            return cast("int", keys), _used_memory(cast("bytes", memory))
+        count = total = 0
+        async for page in self._pages("*"):
+            replies = await self._nodes.get().call_many([("MEMORY", "USAGE", key) for key in page])
+            sizes = [reply for reply in replies if isinstance(reply, int)]
+            count += len(sizes)
+            total += sum(sizes)
+        return count, total
+
+    async def health(self) -> HealthReport:
+        """PING, timed. Never raises."""
+        node = self._nodes.get()
+        began = time.perf_counter()
+        try:
+            await node.ready()
+            began = time.perf_counter()
+            await node.connection.call(("PING",))
+        except CacheError as error:
+            status = HealthStatus.DEGRADED if isinstance(error, AccessDeniedError) else HealthStatus.UNHEALTHY
+            return HealthReport(status, "redis", False, None, None, None, str(error))
+        latency = (time.perf_counter() - began) * 1000
+        facts = node.facts
+        server = None if facts is None else f"{facts.name} {facts.version}"
+        role = None if facts is None else facts.role
+        if role not in (None, "master"):
+            return HealthReport(HealthStatus.DEGRADED, "redis", True, latency, server, role, "writes go to a replica")
+        return HealthReport(HealthStatus.HEALTHY, "redis", True, latency, server, role, "ok")
+
+    async def _pages(self, pattern: str) -> AsyncIterator[Sequence[bytes]]:
+        glob = self._namespace.pattern(pattern)
+        reserved = self._namespace.reserved.encode()
+        cursor: bytes | int = 0
+        while True:
+            reply = await self._nodes.get().call(("SCAN", cursor, "MATCH", glob, "COUNT", _PAGE))
+            cursor, found = cast("tuple[bytes, list[bytes]]", reply)
+            page = list(dict.fromkeys(key for key in found if not key.startswith(reserved)))
+            if page:
+                yield page
+            if cursor in (b"0", 0):
+                return
+
+
+def _used_memory(info: bytes) -> int:
+    for line in info.splitlines():
+        if line.startswith(b"used_memory:"):
+            return int(line.split(b":", 1)[1])
+    return 0

@@ -1,0 +1,373 @@
+"""Entries in this process: the whole store of `MemoryCacheService`.
+
+Strategy. One dict of slots under one lock. Reads take no lock: looking a key up in a dict is atomic, a slot's times
+never change after it is made (a change makes a new slot), and a lost bump of its read count costs nothing. Every
+write swaps the slot under the lock.
+
+Fidelity: what can't be on a server can't be here. A mutable value is kept packed and unpacked afresh for every
+reader, so no reader sees another's changes; an immutable one is handed out as it is.
+
+A load is bound to a *lease*: `fetch` of an absent key notes one, every delete tears it up, and `replace` stores only
+while it stands. So no delete is undone by a load that began before it, on whichever thread.
+Time is the process's monotonic clock.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from ..codec import Codec, Undecodable
+from ..errors import ArgumentError, CacheError, KeyNotFoundError, NotAnIntegerError, ValueTooLargeError
+from ..model.clock import Clock
+from ..model.counters import Counters
+from ..model.entry import Capture, Draft, Entry, Found
+from ..model.forks import forget_after_fork
+from ..model.glob import compile_glob
+from ..model.missing import MISSING, MissingType
+from ..model.report import HealthReport, HealthStatus
+from .eviction import S3Fifo
+from .namespace import Namespace
+from .records import INT64
+
+__all__ = ["MemoryStore", "Shelf"]
+
+_OVERHEAD = 400
+"""Bytes of one slot with its dict and queue places, measured on CPython 3.11 to 3.13 with tracemalloc."""
+_SCALARS = frozenset((type(None), bool, int, float, str, bytes))
+_TAGS_BEFORE_PRUNING = 10_000
+_EPOCH = b"memory"
+
+
+class Slot:
+    """One entry. Immutable but for the bookkeeping of the eviction."""
+
+    __slots__ = (
+        "born", "compressed", "counter", "ends", "identity", "key", "payload", "plain", "queued", "reads", "size",
+        "stale", "tags", "value",
+    )  # fmt: skip
+
+    def __init__(self, key: str, born: float, ttl: float, tags: tuple[tuple[str, bytes], ...]) -> None:
+        self.key = key
+        self.born = born
+        self.ends = born + ttl
+        self.tags = tags
+        self.plain = not tags
+        """Neither tagged nor stale: nothing to look up before it is served."""
+        self.stale = False
+        self.counter = False
+        self.identity = b""
+        self.value: object = MISSING
+        self.payload = b""
+        self.compressed = False
+        self.size = 0
+        self.reads = 0
+        self.queued = 0
+
+
+class Shelf:
+    """What several namespaces of one service share: the slots, the tags, the leases, the room."""
+
+    def __init__(self, max_bytes: int, max_value_bytes: int, counters: Counters) -> None:
+        self.max_value_bytes = max_value_bytes
+        self.slots: dict[str, Slot] = {}
+        self.tags: dict[str, bytes] = {}
+        self.leases: dict[str, bytes] = {}
+        self.lock = threading.Lock()
+        self.queues: S3Fifo[Slot] = S3Fifo(max_bytes)
+        self._counters = counters
+        self._serial = itertools.count(1)
+        forget_after_fork(self)
+
+    def new_identity(self) -> bytes:
+        """Never given before in this process."""
+        return b"%d" % next(self._serial)
+
+    def put(self, slot: Slot) -> None:
+        """Place a slot and drop what no longer fits. Under the lock."""
+        slot.identity = self.new_identity()
+        self.remove(slot.key)
+        self.slots[slot.key] = slot
+        for gone in self.queues.add(slot):
+            self._counters.evictions += 1
+            self._forget(gone)
+        if len(self.tags) > 2 * len(self.slots) + _TAGS_BEFORE_PRUNING:
+            used = {tag for one in self.slots.values() for tag, _ in one.tags}
+            self.tags = {tag: nonce for tag, nonce in self.tags.items() if tag in used}
+
+    def remove(self, key: str) -> Slot | None:
+        """Take a key away, with the leases of loads that are under way. Under the lock."""
+        self.leases.pop(key, None)
+        slot = self.slots.get(key)
+        if slot is not None:
+            self.queues.drop(slot)
+            self._forget(slot)
+        return slot
+
+    def _forget(self, slot: Slot) -> None:
+        if self.slots.get(slot.key) is slot:
+            del self.slots[slot.key]
+
+    def forget_all_after_fork(self) -> None:
+        """A child starts empty: deletes in its parent would never reach it."""
+        self.lock = threading.Lock()
+        self.slots, self.tags, self.leases = {}, {}, {}
+        self.queues.clear()
+
+
+class MemoryStore:
+    """The entries of one namespace on a shelf (see `Store`)."""
+
+    def __init__(self, shelf: Shelf, namespace: Namespace, codec: Codec, clock: Clock, counters: Counters) -> None:
+        self._shelf = shelf
+        self._namespace = namespace
+        self._codec = codec
+        self._clock = clock
+        self._now = clock.monotonic
+        self._counters = counters
+        self._max_bytes = shelf.max_value_bytes
+
+    def beside(self, namespace: Namespace) -> MemoryStore:
+        """The store of another namespace on the same shelf."""
+        return MemoryStore(self._shelf, namespace, self._codec, self._clock, self._counters)
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def hit(self, key: str, refresh_ms: float) -> object:
+        slot = self._shelf.slots.get(key)
+        if slot is None or self._now() + refresh_ms / 1000 >= slot.ends or not (slot.plain or self._living(slot)):
+            return MISSING
+        slot.reads += 1
+        value = slot.value
+        return value if value is not MISSING else self._unpacked(slot)
+
+    def now_ms(self) -> int:
+        return int(self._now() * 1000)
+
+    async def get(self, key: str) -> object:
+        return self.hit(key, 0.0)
+
+    async def get_many(self, keys: Sequence[str]) -> list[object]:
+        return [self.hit(key, 0.0) for key in keys]
+
+    async def get_with_ttl(self, key: str) -> tuple[object, float | None]:
+        slot = self._fresh(key)
+        if slot is None:
+            return MISSING, None
+        value = slot.value if slot.value is not MISSING else self._unpacked(slot)
+        return value, slot.ends - self._now()
+
+    async def remaining(self, key: str) -> float | None:
+        slot = self._fresh(key)
+        return None if slot is None else slot.ends - self._now()
+
+    async def fetch(self, key: str, tags: Sequence[str]) -> Found:
+        shelf = self._shelf
+        with shelf.lock:
+            capture = Capture(_EPOCH, {tag: shelf.tags.get(self._namespace.tag_key(tag)) for tag in tags})
+            slot = shelf.slots.get(key)
+            if slot is None or self._now() >= slot.ends:
+                if slot is not None:
+                    shelf.queues.drop(slot)
+                    del shelf.slots[key]
+                return Found(None, shelf.leases.setdefault(key, shelf.new_identity()), capture)
+            entry = self._entry(slot) if self._tags_current(slot) else None
+            return Found(entry, slot.identity, capture)
+
+    def open(self, entry: Entry) -> object | MissingType:
+        slot = entry.body
+        assert isinstance(slot, Slot)
+        slot.reads += 1
+        return slot.value if slot.value is not MISSING else self._unpacked(slot)
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    async def capture(self, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
+        shelf = self._shelf
+        with shelf.lock:
+            return Capture(
+                _EPOCH,
+                {tag: shelf.tags.setdefault(self._namespace.tag_key(tag), shelf.new_identity()) for tag in tags},
+            )
+
+    async def replace(self, key: str, identity: bytes, draft: Draft, capture: Capture) -> bool:
+        slot = self._slot(key, draft, capture)
+        shelf = self._shelf
+        with shelf.lock:
+            held = shelf.slots.get(key)
+            if (shelf.leases.get(key) if held is None else held.identity) != identity:
+                return False
+            shelf.put(slot)
+            return True
+
+    async def release(self, key: str, identity: bytes) -> None:
+        shelf = self._shelf
+        with shelf.lock:
+            if shelf.leases.get(key) == identity:
+                del shelf.leases[key]
+
+    async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        failed: dict[str, Exception] = {}
+        for key, draft in items:
+            try:
+                capture = await self.capture(Capture(_EPOCH, {}), draft.tags, draft.ttl)
+                slot = self._slot(key, draft, capture)
+            except CacheError as error:
+                failed[key] = error
+                continue
+            with self._shelf.lock:
+                self._shelf.put(slot)
+        return failed
+
+    async def add(self, key: str, draft: Draft) -> bool:
+        slot = self._slot(key, draft, await self.capture(Capture(_EPOCH, {}), draft.tags, draft.ttl))
+        with self._shelf.lock:
+            if self._fresh(key) is not None:
+                return False
+            self._shelf.put(slot)
+            return True
+
+    async def delete(self, keys: Sequence[str]) -> int:
+        now = self._now()
+        with self._shelf.lock:
+            gone = [self._shelf.remove(key) for key in keys]
+        return sum(slot is not None and now < slot.ends for slot in gone)
+
+    async def touch(self, key: str, ttl: float) -> bool:
+        with self._shelf.lock:
+            slot = self._fresh(key)
+            if slot is None:
+                return False
+            self._shelf.put(self._copy(slot, self._now(), ttl))
+            return True
+
+    async def mark_stale(self, key: str) -> bool:
+        shelf = self._shelf
+        with shelf.lock:
+            slot = self._fresh(key)
+            if slot is None:
+                return False
+            if slot.counter:
+                shelf.remove(key)
+                return False
+            copy = self._copy(slot, slot.born, slot.ends - slot.born)
+            copy.stale, copy.plain = True, False
+            shelf.put(copy)
+            return True
+
+    async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
+        with self._shelf.lock:
+            now = self._now()
+            slot = self._fresh(key)
+            if slot is None:
+                if not create:
+                    raise KeyNotFoundError(f"there is no counter at {key!r} and create is False")
+                value, born, left = 0, now, ttl
+            elif type(slot.value) is not int or slot.tags:
+                raise NotAnIntegerError(f"{key!r} holds a tagged value or no integer; counters are plain integers")
+            else:
+                value, born, left = slot.value, slot.born, slot.ends - slot.born
+            total = value + amount
+            if total not in INT64:
+                raise ArgumentError(f"the counter at {key!r} plus {amount} would leave 64 bits")
+            fresh = Slot(key, born, left, ())
+            fresh.value, fresh.counter, fresh.size = total, True, _OVERHEAD + len(key)
+            self._shelf.put(fresh)
+            return total
+
+    # -- ending entries, and the whole ---------------------------------------------------------------------------
+
+    async def invalidate(self, tags: Sequence[str]) -> None:
+        with self._shelf.lock:
+            for tag in tags:
+                self._shelf.tags.pop(self._namespace.tag_key(tag), None)
+
+    async def rotate_epoch(self) -> None:
+        self._remove_where(lambda _: True)
+
+    async def sweep(self, pattern: str, *, delete: bool = True) -> int:
+        matches = compile_glob(self._namespace.pattern(pattern))
+        if delete:
+            return self._remove_where(matches)
+        now = self._now()
+        with self._shelf.lock:
+            return sum(now < slot.ends and matches(key) for key, slot in self._mine())
+
+    async def size(self, *, exact: bool) -> tuple[int, int]:
+        now = self._now()
+        with self._shelf.lock:
+            living = [slot.size for _, slot in self._mine() if now < slot.ends]
+        return len(living), sum(living)
+
+    async def health(self) -> HealthReport:
+        return HealthReport(HealthStatus.HEALTHY, "memory", True, 0.0, None, None, "ok")
+
+    # -- inside -----------------------------------------------------------------------------------------------
+
+    def _mine(self) -> list[tuple[str, Slot]]:
+        prefix = self._namespace.prefix
+        return [(key, slot) for key, slot in self._shelf.slots.items() if key.startswith(prefix)]
+
+    def _remove_where(self, matches: Callable[[str], bool]) -> int:
+        now = self._now()
+        shelf = self._shelf
+        with shelf.lock:
+            gone = [slot for key, slot in self._mine() if matches(key)]
+            for slot in gone:
+                shelf.remove(slot.key)
+            for key in [key for key in shelf.leases if key.startswith(self._namespace.prefix) and matches(key)]:
+                del shelf.leases[key]
+        return sum(now < slot.ends for slot in gone)
+
+    def _fresh(self, key: str) -> Slot | None:
+        slot = self._shelf.slots.get(key)
+        return slot if slot is not None and self._now() < slot.ends and self._living(slot) else None
+
+    def _living(self, slot: Slot) -> bool:
+        return not slot.stale and self._tags_current(slot)
+
+    def _tags_current(self, slot: Slot) -> bool:
+        tags = self._shelf.tags
+        return all(tags.get(tag) == nonce for tag, nonce in slot.tags)
+
+    def _unpacked(self, slot: Slot) -> object:
+        try:
+            return self._codec.decode(slot.payload, slot.compressed)
+        except Undecodable:  # the model's class was registered anew with other fields
+            self._counters.undecodable += 1
+            return MISSING
+
+    def _entry(self, slot: Slot) -> Entry:
+        life = slot.ends - slot.born
+        fresh_ms = 0 if math.isinf(life) else max(1, round(life * 1000))
+        return Entry(slot.identity, int(slot.born * 1000), fresh_ms, slot.stale, slot)
+
+    def _slot(self, key: str, draft: Draft, capture: Capture) -> Slot:
+        """A slot for a draft. Raises SerializationError."""
+        tags = tuple((self._namespace.tag_key(tag), capture.tags[tag] or b"") for tag in draft.tags)
+        slot = Slot(key, self._now(), draft.ttl, tags)
+        value = draft.value
+        if type(value) in _SCALARS:
+            size = sys.getsizeof(value)
+            if size - 64 > self._max_bytes:
+                raise ValueTooLargeError(f"the value takes {size} bytes; max_value_bytes is {self._max_bytes}")
+            slot.value = value
+            slot.counter = draft.plain_integers and type(value) is int and not tags and value in INT64
+        else:
+            slot.payload, slot.compressed = self._codec.encode(value)
+            size = len(slot.payload)
+            if draft.share or self._codec.is_immutable(value):
+                slot.value = value
+                slot.payload = b""
+                size *= 2
+        slot.size = _OVERHEAD + len(key) + size
+        return slot
+
+    def _copy(self, slot: Slot, born: float, ttl: float) -> Slot:
+        copy = Slot(slot.key, born, ttl, slot.tags)
+        copy.value, copy.payload, copy.compressed = slot.value, slot.payload, slot.compressed
+        copy.counter, copy.size, copy.reads = slot.counter, slot.size, slot.reads
+        return copy

@@ -1,0 +1,31 @@
+"""The key space: where entries, tags and the epoch of one prefix live.
+
+``<prefix><key>`` for entries and counters, ``<prefix>#t:<tag>`` for tags, ``<prefix>#e`` for the epoch. A user's key
+never begins with ``#``, so the two can't meet.
+"""
+
+from __future__ import annotations
+
+from ..model.glob import escape_glob
+
+__all__ = ["Namespace"]
+
+
+class Namespace:
+    """Names within one prefix."""
+
+    __slots__ = ("epoch_key", "prefix", "reserved", "tag_prefix")
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.reserved = f"{prefix}#"
+        self.epoch_key = f"{prefix}#e"
+        self.tag_prefix = f"{prefix}#t:"
+
+    def tag_key(self, tag: str) -> str:
+        """The key that holds a tag's nonce."""
+        return self.tag_prefix + tag
+
+    def pattern(self, glob: str) -> str:
+        """The glob over full key names for a glob over the user's keys."""
+        return escape_glob(self.prefix) + glob

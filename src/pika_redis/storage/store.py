@@ -1,0 +1,108 @@
+"""The seam between what should happen (policy) and where entries rest.
+
+Keys are full server keys; times to live are plain seconds. A store answers only what is *live*: an entry whose epoch
+or tag is no longer current is absent to every verb. It never sees options or a user's function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ..model.entry import Capture, Draft, Entry, Found
+from ..model.missing import MissingType
+from ..model.report import HealthReport
+
+__all__ = ["Store"]
+
+
+class Store(Protocol):
+    """Entries of one namespace."""
+
+    def hit(self, key: str, refresh_ms: float) -> object:
+        """The value without waiting, when this process holds it fresh for longer than `refresh_ms`; else MISSING."""
+        ...
+
+    def now_ms(self) -> int:
+        """The time by which entries are born and age, in milliseconds."""
+        ...
+
+    async def get(self, key: str) -> object:
+        """The fresh value, or MISSING."""
+        ...
+
+    async def get_many(self, keys: Sequence[str]) -> list[object]:
+        """Fresh values aligned with `keys`, MISSING in the gaps."""
+        ...
+
+    async def get_with_ttl(self, key: str) -> tuple[object, float | None]:
+        """The fresh value and its remaining seconds; MISSING and None when absent."""
+        ...
+
+    async def remaining(self, key: str) -> float | None:
+        """Remaining seconds of a fresh entry, `math.inf` without expiry, None when absent."""
+        ...
+
+    async def fetch(self, key: str, tags: Sequence[str]) -> Found:
+        """A look for the read-through flow: entry, identity and captured nonces, in one round trip if it can be."""
+        ...
+
+    def open(self, entry: Entry) -> object | MissingType:
+        """The entry's value, or MISSING (and a count) when its bytes can't be decoded."""
+        ...
+
+    async def capture(self, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
+        """Complete a capture before a load: tags that are missing are made, those near their end renewed."""
+        ...
+
+    async def replace(self, key: str, identity: bytes, draft: Draft, capture: Capture) -> bool:
+        """Store a loaded value under the captured nonces, only if the key still has `identity`."""
+        ...
+
+    async def release(self, key: str, identity: bytes) -> None:
+        """The load for which `fetch` gave this identity will not be stored."""
+        ...
+
+    async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        """Store values under the nonces that are current; gives what failed."""
+        ...
+
+    async def add(self, key: str, draft: Draft) -> bool:
+        """Store only if there is no live entry."""
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> int:
+        """Remove; gives how many were there."""
+        ...
+
+    async def touch(self, key: str, ttl: float) -> bool:
+        """Let a fresh entry live `ttl` seconds from now."""
+        ...
+
+    async def mark_stale(self, key: str) -> bool:
+        """Expire an entry logically, under a new identity."""
+        ...
+
+    async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
+        """Add to a counter, atomically; `ttl` only for one that this call creates."""
+        ...
+
+    async def invalidate(self, tags: Sequence[str]) -> None:
+        """End every entry that carries one of the tags."""
+        ...
+
+    async def rotate_epoch(self) -> None:
+        """End every entry of the namespace."""
+        ...
+
+    async def sweep(self, pattern: str, *, delete: bool = True) -> int:
+        """Delete (or only count) the keys whose name below the prefix matches the glob."""
+        ...
+
+    async def size(self, *, exact: bool) -> tuple[int, int]:
+        """Keys and bytes."""
+        ...
+
+    async def health(self) -> HealthReport:
+        """Ask the store how it is. Never raises."""
+        ...

@@ -1,0 +1,18 @@
+-- Store only if the key still holds the identity that was judged before the load (compare and set).
+-- KEYS entry   ARGV identity seen ('' = absent), new bytes, ttl in ms ('' = none, 'keep' = as it is)
+-- 1 = stored (also when a repeat finds its own bytes), 0 = somebody changed the key
+local now = redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] < 9 and -1 or 8)
+if now == ARGV[1] then
+  if ARGV[3] == '' then
+    redis.call('SET', KEYS[1], ARGV[2])
+  elseif ARGV[3] == 'keep' then
+    redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+  else
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  end
+  return 1
+end
+if redis.call('GETRANGE', KEYS[1], 0, 8) == string.sub(ARGV[2], 1, 9) then
+  return 1
+end
+return 0

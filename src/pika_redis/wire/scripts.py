@@ -1,0 +1,32 @@
+"""Lua scripts: one file each beside this module, called by digest, loaded when the server doesn't know them.
+
+None begins with a ``#!lua`` line: such scripts are refused as a whole when memory is full, even if they only delete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from typing import Final
+
+__all__ = ["COUNT", "MARK_STALE", "RENEW_TAG", "REPLACE", "Script"]
+
+
+class Script:
+    """The source of one script and the digest by which the server knows it."""
+
+    __slots__ = ("digest", "name", "source")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.source = resources.files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8")
+        self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+    def __repr__(self) -> str:
+        return f"Script({self.name!r})"
+
+
+REPLACE: Final = Script("replace")
+MARK_STALE: Final = Script("mark_stale")
+COUNT: Final = Script("count")
+RENEW_TAG: Final = Script("renew_tag")
