@@ -26,7 +26,8 @@ class Server:
         self.run([("SELECT", str(DB))])
 
     def run(self, commands: Sequence[tuple[str, ...]]) -> list[object]:
-        self._connection.sendall(b"".join(hiredis.pack_command(command) for command in commands))
+        packed = [hiredis.pack_command(command) for command in commands]  # type: ignore[arg-type]  # its stub is too narrow
+        self._connection.sendall(b"".join(packed))
         replies: list[object] = []
         while len(replies) < len(commands):
             reply = self._reader.gets()

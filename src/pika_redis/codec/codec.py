@@ -32,9 +32,9 @@ class Codec:
     ) -> None:
         self._limits = limits or Limits()
         self._registry = registry or ModelRegistry()
-        chosen = serializer or MsgpackSerializer(self._limits, self._registry)
-        self._dumps = chosen.dumps if serializer is None else _Foreign(chosen).dumps
-        self._loads = chosen.loads if serializer is None else _Foreign(chosen).loads
+        chosen = MsgpackSerializer(self._limits, self._registry) if serializer is None else _Foreign(serializer)
+        self._dumps = chosen.dumps
+        self._loads = chosen.loads
         self._compression = Compression()
         # One comparison on the way of small values: up to here there is neither compression nor a limit.
         ends = [self._limits.max_bytes + 1, self._limits.compress_from or self._limits.max_bytes + 1]
@@ -59,8 +59,8 @@ class Codec:
 
     def decode(self, payload: bytes | memoryview, compressed: bool) -> object:
         """The value. Raises Undecodable for any bytes that give none, and nothing else; never runs code from them."""
-        if compressed or len(payload) > self._limits.max_bytes or type(payload) is not bytes:
-            payload = self._open(payload, compressed)
+        if compressed or len(payload) > self._limits.max_bytes:
+            payload = self._open(payload)
         return self._loads(payload)
 
     def convert(self, value: object, type_: type[T]) -> T:
@@ -81,11 +81,11 @@ class Codec:
         """Lets the model classes in an annotation be rebuilt, and those in their fields."""
         self._registry.register_annotation(annotation)
 
-    def _open(self, payload: bytes | memoryview, compressed: bool) -> bytes:
+    def _open(self, payload: bytes | memoryview) -> bytes:
         max_bytes = self._limits.max_bytes
         if len(payload) > max_bytes:
             raise Undecodable(f"more than {max_bytes} bytes")
-        return self._compression.decompress(payload, max_bytes) if compressed else bytes(payload)
+        return self._compression.decompress(payload, max_bytes)
 
     def is_immutable(self, value: object) -> bool:
         """Whether the value may be handed to several callers as it is."""
@@ -112,9 +112,9 @@ class _Foreign:
             raise SerializationError(f"the serializer gave {type(payload).__qualname__}, not bytes")
         return payload
 
-    def loads(self, data: bytes) -> object:
+    def loads(self, data: bytes | memoryview) -> object:
         try:
-            return self._serializer.loads(data)
+            return self._serializer.loads(bytes(data))
         except Undecodable:
             raise
         except Exception as error:

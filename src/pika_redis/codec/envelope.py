@@ -3,7 +3,7 @@
 ====== ======= ==================================================================================================
 offset  bytes  what
 ====== ======= ==================================================================================================
-0       1      kind: ``V`` value, ``N`` cached None, ``S`` stale by `mark_stale`, ``L`` lease, ``F`` failed load, ``H`` hold
+0       1      kind: ``V`` value, ``N`` cached None, ``S`` marked stale, ``L`` lease, ``F`` failed load, ``H`` hold
 1       8      nonce, random, new at every change; kind and nonce together are the *identity*
 9       1      format version in the upper 3 bits (1), flags in the lower 5: 1 compressed, 2 tags, 4 extra life
 10      6      born: the server's milliseconds, big-endian

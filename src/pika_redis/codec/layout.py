@@ -33,6 +33,7 @@ __all__ = [
     "TUPLE",
     "UNSET",
     "UUID_",
+    "room",
 ]
 
 BIG_INT: Final = 1
@@ -68,3 +69,12 @@ TRUSTED_LEVELS: Final = 3
 Unpacking costs about 550 bytes of C stack a level, so the sum over all extension levels has to be bounded as well:
 3 * 1023 + 61 * 64 levels stay below the 8 MiB that a thread has on Linux and macOS.
 """
+
+
+def room(max_bytes: int, depth: int) -> int:
+    """How many bytes an extension value may have at a depth.
+
+    While it is unpacked each open level holds its bytes twice, so without this a payload of 64 levels would take 128
+    times its size. So the sum stays below ten times `max_bytes`.
+    """
+    return max_bytes // depth if depth else max_bytes

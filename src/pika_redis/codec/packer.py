@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import threading
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -36,6 +35,7 @@ from ormsgpack import Ext, packb
 from ..errors import ValueTooLargeError
 from . import layout, rows, scalars, shape
 from .explain import TOO_DEEP, Refused, explain
+from .hooks import HookFailure
 from .limits import Limits
 from .models import ModelRegistry, NotHeld
 
@@ -54,7 +54,8 @@ _MANY_TUPLES: Final = 8
 _SHORT: Final = 258
 """The longest output in which only the byte 0xC4 can begin a binary value."""
 _WALK_DEPTH: Final = 255  # what native code allows
-_ATOMS: Final = frozenset((type(None), bool, int, float, bytes))
+_ATOMS: Final = frozenset((type(None), bool, int, float, bytes, Ext))
+"""Types that the walk leaves to native code; `Ext` is what it put there itself."""
 _BUFFERS: Final = frozenset((bytearray, memoryview))
 _HINTS: Final = {
     "bytearray": "use bytes",
@@ -75,16 +76,6 @@ class _ManyTuples(Exception):
     """The segment may hold lists of rows: walk it."""
 
 
-class _Failure(threading.local):
-    """What a hook raised: native code replaces it by an error of its own. One a thread."""
-
-    error: BaseException | None = None
-
-    def take(self) -> BaseException | None:
-        error, self.error = self.error, None
-        return error
-
-
 class _Bottom:
     """Below the last level."""
 
@@ -97,16 +88,17 @@ class _Bottom:
 class _Level:
     """Packs what lies at one depth of extension values."""
 
-    __slots__ = ("_failure", "_registry", "_verify", "below", "hook", "tuples")
+    __slots__ = ("_depth", "_failure", "_max_bytes", "_registry", "below", "hook", "tuples")
 
-    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: _Failure) -> None:
+    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: HookFailure) -> None:
         self.below: _Level | _Bottom = _Bottom()
         if depth < limits.depth:
             self.below = _Level(depth + 1, limits, registry, failure)
         self.hook = self._hook  # bound once
         self._registry = registry
         self._failure = failure
-        self._verify = depth >= layout.TRUSTED_LEVELS
+        self._depth = depth
+        self._max_bytes = layout.room(limits.max_bytes, depth)
         # How many tuples the segment at hand had. Threads may disturb each other's count: then another layout is
         # chosen for the same value.
         self.tuples = 0
@@ -176,7 +168,9 @@ class _Level:
         raise Refused(_HINTS.get(cls.__name__, _ALLOWED), value)
 
     def _verified(self, packed: bytes) -> bytes:
-        if self._verify and shape.nests_deeper(packed, layout.NATIVE_DEPTH):
+        if len(packed) > self._max_bytes:
+            raise Refused(f"it takes {len(packed)} bytes, too many for a value nested {self._depth} deep")
+        if self._depth >= layout.TRUSTED_LEVELS and shape.nests_deeper(packed, layout.NATIVE_DEPTH):
             raise Refused(TOO_DEEP)
         return packed
 
@@ -259,7 +253,7 @@ class Packer:
     def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
         self._max_objects = limits.max_objects
         self._registry = registry
-        self._top = _Level(0, limits, registry, _Failure())
+        self._top = _Level(0, limits, registry, HookFailure())
 
     def dumps(self, value: object) -> bytes:
         """The payload. Raises SerializationError with the path of what can't be held."""

@@ -48,6 +48,8 @@ class _UnpackLevel(Protocol):
     @property
     def below(self) -> _Unpacks: ...
 
+    def plain_items(self, data: bytes, /) -> list[Any]: ...
+
 
 class _Unpacks(Protocol):
     def items(self, data: bytes, /) -> list[Any]: ...
@@ -80,7 +82,7 @@ def unpack_column(level: _UnpackLevel, data: bytes) -> list[Any]:
         return [make_datetime(*fields, zone) if fields[0] else None for fields in DATETIME_FIELDS.iter_unpack(content)]
     if kind == _DATE:
         return [date(*fields) if fields[0] else None for fields in DATE_FIELDS.iter_unpack(content)]
-    items = level.below.items(content)
+    items = level.plain_items(content)
     if kind == _UUID and all(item is None or (type(item) is bytes and len(item) == 16) for item in items):
         return [None if item is None else scalars.bytes_to_uuid(item) for item in items]
     if kind == _DECIMAL and all(item is None or type(item) is str for item in items):

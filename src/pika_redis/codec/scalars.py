@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from ormsgpack import Ext
@@ -60,8 +60,8 @@ _TIMEDELTA_FIELDS: Final = struct.Struct(">iII")
 _pack_datetime: Final = DATETIME_FIELDS.pack
 _unpack_datetime: Final = DATETIME_FIELDS.unpack
 
-make_datetime: Final[Callable[..., datetime]] = datetime  # the checkers don't know how many fields a struct has
-_make_time: Final[Callable[..., time]] = time
+make_datetime: Final = cast("Callable[..., datetime]", datetime)  # the checkers don't know how many fields a struct has
+_make_time: Final = cast("Callable[..., time]", time)
 
 # A UUID through its constructor costs three times as much, for checks that sixteen bytes can't fail.
 _new: Final = object.__new__

@@ -41,15 +41,18 @@ def holds_more(data: bytes, limit: int) -> bool:
     """Whether the payload holds more than `limit` objects: all but None, booleans and integers from 0 to 127."""
     if len(data) <= limit:
         return False
-    # One-byte values cost a pointer each; their number is bounded by the size, if more generously.
+    # One-byte values cost a pointer each, as rows of a block a tuple; the size bounds their number.
     if len(data) <= 8 * limit and len(data) - len(data.translate(None, _HIGH_BYTES)) <= limit:
         return False
     return _Count(data, into_extensions=True).exceeds(objects=limit, depth=len(data))
 
 
-def nests_deeper(data: bytes, limit: int) -> bool:
+def nests_deeper(data: bytes | memoryview, limit: int) -> bool:
     """Whether plain lists and dicts nest deeper than `limit`, not counting what lies inside extension values."""
-    if len(data) <= limit or len(data) - len(data.translate(None, _CONTAINER_HEADS)) <= limit:
+    if len(data) <= limit:
+        return False
+    data = bytes(data)
+    if len(data) - len(data.translate(None, _CONTAINER_HEADS)) <= limit:
         return False
     return _Count(data, into_extensions=False).exceeds(objects=len(data), depth=limit)
 
@@ -57,7 +60,7 @@ def nests_deeper(data: bytes, limit: int) -> bool:
 class _Count:
     """One pass over the heads of a payload."""
 
-    __slots__ = ("_at", "_data", "_ends", "_into", "_objects", "_pending")
+    __slots__ = ("_at", "_data", "_ends", "_into", "_objects", "_pending", "_rows")
 
     def __init__(self, data: bytes, *, into_extensions: bool) -> None:
         self._data = data
@@ -66,6 +69,7 @@ class _Count:
         self._objects = 0
         self._pending = [1]  # values still to come, of each open container
         self._ends = [0]  # where an open extension value ends; 0 for plain containers
+        self._rows = [0]  # for the containers of a block: how many more arrays until the one that counts its rows
 
     def exceeds(self, *, objects: int, depth: int) -> bool:
         """Whether there are more objects, or a deeper place."""
@@ -73,6 +77,7 @@ class _Count:
         while pending:
             if not pending[-1]:
                 pending.pop()
+                self._rows.pop()
                 self._at = ends.pop() or self._at
                 continue
             if self._at >= len(data):
@@ -84,7 +89,7 @@ class _Count:
                 continue
             self._objects += 1
             if head < 0xA0:
-                self._open((head & 0x0F) * (2 if head < 0x90 else 1))
+                self._open_plain((head & 0x0F) * (2 if head < 0x90 else 1))
             elif head < 0xC0:
                 self._at += head & 0x1F
             elif head < 0xE0:
@@ -100,7 +105,7 @@ class _Count:
             self._at += self._number(_LENGTHS[head])
         elif head in _COUNTS:
             size, values = _COUNTS[head]
-            self._open(self._number(size) * values)
+            self._open_plain(self._number(size) * values)
         else:
             size = _EXT_SIZES[head] if head in _EXT_SIZES else self._number(_EXT_LENGTHS[head])
             self._pass_extension(self._at + 1, self._at + 1 + size)
@@ -108,19 +113,29 @@ class _Count:
     def _pass_extension(self, start: int, end: int) -> None:
         code = self._number(1)
         if self._into and code in _INSIDE:
-            self._open(1, end)
+            self._open(1, end, rows=2 if code == layout.BLOCK else 0)
             self._at = start + _INSIDE[code]
         elif self._into and code == layout.COLUMN and self._data[start : start + 1] in _LISTED:
-            self._open(1, end)
+            rows, self._rows[-1] = self._rows[-1], 0
+            self._open(1, end, rows)
             self._at = start + 1
         else:
             if code == layout.COLUMN:
                 self._objects += (end - start) // DATE_FIELDS.size
             self._at = end
 
-    def _open(self, values: int, end: int = 0) -> None:
+    def _open(self, values: int, end: int = 0, rows: int = 0) -> None:
         self._pending.append(values)
         self._ends.append(end)
+        self._rows.append(rows)
+
+    def _open_plain(self, values: int) -> None:
+        """A list or dict. The first column of a block tells its rows, each of which becomes a tuple."""
+        around = self._rows[-1]
+        self._rows[-1] = 0
+        if around == 1:
+            self._objects += values
+        self._open(values, rows=max(around - 1, 0))
 
     def _number(self, size: int) -> int:
         number = int.from_bytes(self._data[self._at : self._at + size], "big")

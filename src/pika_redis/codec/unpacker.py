@@ -11,13 +11,13 @@ random number made at import: a segment that ends early or late doesn't leave it
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Any, Final
 
 from ormsgpack import packb, unpackb
 
 from . import layout, rows, scalars, shape
+from .hooks import HookFailure
 from .limits import Limits
 from .models import ModelRegistry
 from .undecodable import Undecodable
@@ -30,49 +30,41 @@ _TAIL: Final = packb(_END)
 _ID_BYTES: Final = 8
 
 
-class _Failure(threading.local):
-    """What a hook raised: native code replaces it by an error of its own. One a thread."""
-
-    error: BaseException | None = None
-
-    def take(self) -> BaseException | None:
-        error, self.error = self.error, None
-        return error
-
-
 class _Bottom:
     """Below the last level."""
 
     __slots__ = ()
 
-    def items(self, data: bytes) -> list[Any]:
+    def items(self, data: bytes | memoryview) -> list[Any]:
         raise Undecodable("nested too deep")
 
 
 class _Level:
     """Unpacks what lies at one depth of extension values."""
 
-    __slots__ = ("_failure", "_verify", "below", "hook", "registry")
+    __slots__ = ("_depth", "_failure", "_max_bytes", "below", "hook", "registry")
 
-    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: _Failure) -> None:
+    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: HookFailure) -> None:
         self.below: _Level | _Bottom = _Bottom()
         if depth < limits.depth:
             self.below = _Level(depth + 1, limits, registry, failure)
         self.hook = self._hook  # bound once
         self.registry = registry
         self._failure = failure
-        self._verify = depth >= layout.TRUSTED_LEVELS
+        self._depth = depth
+        self._max_bytes = layout.room(limits.max_bytes, depth)
 
-    def items(self, data: bytes) -> list[Any]:
+    def items(self, data: bytes | memoryview) -> list[Any]:
         """One segment that is a list."""
-        if self._verify and shape.nests_deeper(data, layout.NATIVE_DEPTH):
+        if len(data) > self._max_bytes:
+            raise Undecodable("too large for a nested value")
+        if self._depth >= layout.TRUSTED_LEVELS and shape.nests_deeper(data, layout.NATIVE_DEPTH):
             raise Undecodable("nested too deep")
-        value, end = unpackb(_HEAD + data + _TAIL, ext_hook=self.hook)
-        if type(end) is not float or end != _END:
-            raise Undecodable("bytes after the end of a value")
-        if type(value) is not list:
-            raise Undecodable("not a list where one belongs")
-        return value
+        return _items(data, self.hook)
+
+    def plain_items(self, data: bytes) -> list[Any]:
+        """A list without extension values."""
+        return _items(data, None)
 
     def _hook(self, code: int, data: bytes) -> object:
         try:
@@ -81,6 +73,15 @@ class _Level:
             if self._failure.error is None:
                 self._failure.error = error
             raise
+
+
+def _items(data: bytes | memoryview, hook: Callable[[int, bytes], object] | None) -> list[Any]:
+    value, end = unpackb(_HEAD + data + _TAIL, ext_hook=hook)
+    if type(end) is not float or end != _END:
+        raise Undecodable("bytes after the end of a value")
+    if type(value) is not list:
+        raise Undecodable("not a list where one belongs")
+    return value
 
 
 def _unpack_tuple(level: _Level, data: bytes) -> tuple[Any, ...]:
@@ -135,13 +136,13 @@ class Unpacker:
     __slots__ = ("_failure", "_hook", "_max_objects")
 
     def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
-        self._failure = _Failure()
+        self._failure = HookFailure()
         self._hook = _Level(0, limits, registry, self._failure).hook
         self._max_objects = limits.max_objects
 
-    def loads(self, data: bytes) -> object:
+    def loads(self, data: bytes | memoryview) -> object:
         """The value. Raises Undecodable for anything that is none."""
-        if len(data) > self._max_objects and shape.holds_more(data, self._max_objects):
+        if len(data) > self._max_objects and shape.holds_more(bytes(data), self._max_objects):
             raise Undecodable(f"more than {self._max_objects} parts")
         try:
             value, end = unpackb(_HEAD + data + _TAIL, ext_hook=self._hook)

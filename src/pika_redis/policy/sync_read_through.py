@@ -107,6 +107,13 @@ class SyncReadThrough:
         ).start()
         return value
 
+    def refresh(self, key: str, loader: Loader, plan: Plan) -> object:
+        """Load now whatever the store holds, store the result and give it."""
+        found = finish(self._store.fetch(key, plan.tags))
+        with self._lock:
+            flight = self._flights[key] = _Flight(plan.tags)
+        return self._fly(flight, key, found, loader, plan)
+
     def detach_keys(self, keys: Iterable[str]) -> None:
         """Later callers of these keys lead anew."""
         with self._lock:

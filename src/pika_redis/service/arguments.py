@@ -65,6 +65,8 @@ class Binder:
 
     def bind(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
         """The arguments by name in the order of the signature. Raises ArgumentTypeError when the call doesn't fit."""
+        if self._receiver is not None and not args:
+            raise ArgumentTypeError(f"{self._function}() needs {self._receiver} by position")
         if self._simple and len(args) <= len(self._positional):
             given: dict[str, object] = {**self._defaults, **dict(zip(self._positional, args, strict=False)), **kwargs}
             overlap = kwargs.keys() & self._positional[: len(args)]

@@ -1,37 +1,40 @@
-"""The verbs, once for every service: check, name, let go of loads under way, ask the store, count.
+"""The verbs, once for every service: check the arguments, name the key, hand on.
 
 A service is thin. Which store stands behind it is settled at construction (server, memory, nothing, closed), so no
-verb asks "if". Every verb that changes a key detaches the loads of that key before the store is asked, and again when
-the store has answered: whatever was read before the change is then not stored after it.
+verb asks "if". What a change means for loads under way is `policy.changes`' concern, what a read-through does that of
+`policy.read_through`.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, cast, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from ..codec import Codec, Undecodable
-from ..errors import ArgumentTypeError, BatchError, ConfigurationError
+from ..errors import ArgumentTypeError, BatchError, CacheUnavailableError, ConfigurationError
 from ..model.counters import Counters
 from ..model.duration import Duration, to_ttl
 from ..model.entry import Draft
-from ..model.glob import compile_glob
 from ..model.missing import MISSING
 from ..model.report import CacheStats, HealthReport
+from ..policy.changes import Changes
 from ..policy.loader import Loader
 from ..policy.read_through import Plan, ReadThrough
 from ..policy.rules.options import CacheOptions, LoadOptions, Options, resolve
+from ..policy.sync_read_through import SyncReadThrough
 from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
 from ..storage.store import Store
 from .current import bypassing
-from .items import check_amount, checked_items, stats_of
+from .items import check_amount, check_pattern, checked_items, stats_of
 from .key_checks import check_key, check_keys, check_tags
 from .key_text import bound_key
+from .protocols import Items
 from .redis_config import check_prefix
+from .sync_face import SyncCacheService
 
 __all__ = ["Service"]
 
@@ -51,15 +54,23 @@ class Service:
         self._counters = Counters()
         self._store: Store
         self._reads: ReadThrough
+        self._changes: Changes
 
-    def _name(self, key: str) -> str:
+    def _serve(self, store: Store, reads: ReadThrough, sync_reads: SyncReadThrough | None = None) -> None:
+        """Stand before this store from now on."""
+        self._store = store
+        self._reads = reads
+        flows = (reads,) if sync_reads is None else (reads, sync_reads)
+        self._changes = Changes(store, self._counters, self._prefix, flows)
+
+    def name_of(self, key: str) -> str:
         """The full server key. Raises ArgumentTypeError, ArgumentError."""
         if type(key) is str and 0 < len(key) <= self._max_key_length and key[0] != "#" and key.isascii():
             return self._prefix + key
         return self._prefix + bound_key(check_key(key), self._max_key_length)
 
     def _names(self, keys: Sequence[str]) -> list[str]:
-        return [self._name(key) for key in check_keys(keys)]
+        return [self.name_of(key) for key in check_keys(keys)]
 
     # -- looking ----------------------------------------------------------------------------------------------
 
@@ -77,7 +88,7 @@ class Service:
         `type` builds plain data into a dataclass, Struct, pydantic model, TypedDict or enum; data that does not fit is
         a miss. Raises ArgumentError or ArgumentTypeError for a bad key, CacheUnavailableError.
         """
-        value = await self._store.get(self._name(key))
+        value = await self._store.get(self.name_of(key))
         if type is not None or default is not None:
             return self._typed(value, default, type)
         if value is MISSING:
@@ -118,17 +129,16 @@ class Service:
 
     async def exists(self, key: str) -> bool:
         """Whether `get` would find a value. Raises as `get`."""
-        return await self._store.remaining(self._name(key)) is not None
+        return await self._store.remaining(self.name_of(key)) is not None
 
     async def get_with_ttl(self, key: str) -> tuple[Any, float | None]:
         """The value and its remaining seconds (`math.inf` = no expiry); (None, None) when absent."""
-        value, left = await self._store.get_with_ttl(self._name(key))
-        value = self._typed(value, None, None)
-        return value, left
+        value, left = await self._store.get_with_ttl(self.name_of(key))
+        return self._typed(value, None, None), left
 
     async def remaining_ttl(self, key: str) -> float | None:
         """Remaining seconds; `math.inf` = no expiry, None = absent."""
-        return await self._store.remaining(self._name(key))
+        return await self._store.remaining(self.name_of(key))
 
     # -- storing ----------------------------------------------------------------------------------------------
 
@@ -139,14 +149,14 @@ class Service:
         read from a source belongs in `get_or_load` or `@cache`: between reading it and setting it, it may have
         changed. Raises SerializationError, ArgumentError for a ttl of 0 or below, CacheUnavailableError.
         """
-        name = self._name(key)
-        failed = await self._write([(name, Draft(value, self._ttl(ttl), check_tags(tags) if tags else ()))])
+        name = self.name_of(key)
+        failed = await self._changes.write([(name, Draft(value, self._ttl(ttl), check_tags(tags) if tags else ()))])
         if failed:
             raise failed[name]
 
     async def set_many(
         self,
-        items: Mapping[str, object] | Sequence[Any],
+        items: Items,
         ttl: Duration | None = None,
         *,
         tags: Sequence[str] = (),
@@ -160,13 +170,13 @@ class Service:
         drafts: dict[str, Draft] = {}
         keys: dict[str, str] = {}
         for item in checked_items(items):
-            name = self._name(item.key)
+            name = self.name_of(item.key)
             life = default if item.ttl is None else to_ttl(item.ttl)
             drafts[name] = Draft(item.value, life, check_tags(item.tags) if item.tags else shared)
             keys[name] = item.key
         if not drafts:
             return
-        failed = await self._write(list(drafts.items()))
+        failed = await self._changes.write(list(drafts.items()))
         if failed:
             first = next(iter(failed.values()))
             raise BatchError(
@@ -176,16 +186,11 @@ class Service:
 
     async def add(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
         """Store only if there is no value, atomically; whether it was stored. Raises as `set`."""
-        name = self._name(key)
-        self._detach_keys([name])
-        added = await self._store.add(name, Draft(value, self._ttl(ttl), check_tags(tags)))
-        self._detach_keys([name])
-        self._counters.sets += added
-        return added
+        return await self._changes.add(self.name_of(key), Draft(value, self._ttl(ttl), check_tags(tags)))
 
     async def touch(self, key: str, ttl: Duration) -> bool:
         """Let a value live `ttl` seconds from now; False when there is none."""
-        return await self._store.touch(self._name(key), to_ttl(ttl))
+        return await self._changes.touch(self.name_of(key), to_ttl(ttl))
 
     async def increment(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
         """Add to a counter, atomically; gives its new value.
@@ -194,25 +199,12 @@ class Service:
         expiry. Raises NotAnIntegerError for anything but an untagged integer, KeyNotFoundError when it is absent and
         `create` is False, ArgumentError when the sum leaves 64 bits, OutcomeUnknownError when the connection broke.
         """
-        check_amount(amount)
-        name = self._name(key)
         life = math.inf if ttl is None else to_ttl(ttl)
-        self._detach_keys([name])
-        return await self._store.count(name, amount, life, create)
+        return await self._changes.count(self.name_of(key), check_amount(amount), life, create)
 
     async def decrement(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
         """Take from a counter, atomically; as `increment`."""
         return await self.increment(key, -check_amount(amount), ttl=ttl, create=create)
-
-    async def _write(self, drafts: list[tuple[str, Draft]]) -> Mapping[str, Exception]:
-        names = [name for name, _ in drafts]
-        self._detach_keys(names)
-        try:
-            failed = await self._store.write(drafts)
-        finally:
-            self._detach_keys(names)
-        self._counters.sets += len(drafts) - len(failed)
-        return failed
 
     def _ttl(self, ttl: Duration | None) -> float:
         return self._options.ttl if ttl is None else to_ttl(ttl)
@@ -221,58 +213,33 @@ class Service:
 
     async def delete(self, key: str) -> bool:
         """Remove a value; whether it was there. No load that began before stores its result afterwards."""
-        return await self._delete([self._name(key)]) > 0
+        return await self._changes.delete([self.name_of(key)]) > 0
 
     async def delete_many(self, keys: Sequence[str]) -> int:
         """Remove several values; how many were there."""
         names = self._names(keys)
-        return await self._delete(names) if names else 0
-
-    async def _delete(self, names: list[str]) -> int:
-        self._detach_keys(names)
-        try:
-            gone = await self._store.delete(names)
-        finally:
-            self._detach_keys(names)
-        self._counters.deletes += gone
-        return gone
+        return await self._changes.delete(names) if names else 0
 
     async def mark_stale(self, key: str) -> bool:
         """Expire a value logically: `get` misses, loads replace it; whether there was one."""
-        name = self._name(key)
-        self._detach_keys([name])
-        try:
-            return await self._store.mark_stale(name)
-        finally:
-            self._detach_keys([name])
+        return await self._changes.mark_stale(self.name_of(key))
 
     async def delete_pattern(self, pattern: str) -> int:
         """Remove the keys that match a Redis glob such as ``session:*``; how many.
 
         The server's keys are walked with SCAN, never KEYS. Raises ArgumentTypeError, ArgumentError.
         """
-        return await self._sweep(pattern, delete=True)
+        return await self._changes.sweep(pattern, self._namespace.pattern(check_pattern(pattern)))
 
     async def count_pattern(self, pattern: str) -> int:
         """How many keys match a Redis glob; removes nothing."""
-        return await self._sweep(pattern, delete=False)
+        return await self._store.sweep(check_pattern(pattern), delete=False)
 
     async def invalidate_tags(self, tags: Sequence[str]) -> None:
         """End every entry that carries one of the tags, however many they are."""
         names = check_tags(tags)
-        if not names:
-            return
-        ended = frozenset(names)
-        prefix = self._prefix
-
-        def concerned(key: str, carried: frozenset[str]) -> bool:
-            return key.startswith(prefix) and not ended.isdisjoint(carried)
-
-        self._detach(concerned)
-        try:
-            await self._store.invalidate(names)
-        finally:
-            self._detach(concerned)
+        if names:
+            await self._changes.invalidate(names)
 
     async def clear(self, *, sweep: bool = True) -> None:
         """End every entry under this service's prefix at once; then (`sweep`) remove its keys, counters included.
@@ -283,32 +250,9 @@ class Service:
             raise ConfigurationError(
                 "clear() without a key_prefix would empty the whole database; set one, or sweep=False"
             )
-        prefix = self._prefix
-
-        def concerned(key: str, _: frozenset[str]) -> bool:
-            return key.startswith(prefix)
-
-        self._detach(concerned)
-        try:
-            await self._store.rotate_epoch()
-        finally:
-            self._detach(concerned)
+        await self._changes.clear()
         if sweep:
-            await self._sweep("*", delete=True)
-
-    async def _sweep(self, pattern: str, *, delete: bool) -> int:
-        if not isinstance(pattern, str):
-            raise ArgumentTypeError(f"pattern must be a str, not {type(pattern).__name__}")
-        if not delete:
-            return await self._store.sweep(pattern, delete=False)
-        matches = compile_glob(self._namespace.pattern(pattern))
-        self._detach(lambda key, _: matches(key))
-        try:
-            gone = await self._store.sweep(pattern)
-        finally:
-            self._detach(lambda key, _: matches(key))
-        self._counters.deletes += gone
-        return gone
+            await self.delete_pattern("*")
 
     # -- reading through ------------------------------------------------------------------------------------------
 
@@ -351,7 +295,7 @@ class Service:
             raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
         given = dict(options) if ttl is None else {**options, "ttl": ttl}
         plan = Plan(resolve(self._options, given), check_tags(tags) if tags else ())
-        name = self._name(key)
+        name = self.name_of(key)
         if bypassing.get():
             return await self._reads.uncached(name, loader, plan)
         return await self._reads.get_or_load(name, loader, plan)
@@ -361,10 +305,7 @@ class Service:
     def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> Self:
         """The same service, connections and counts with other defaults. Raises as a wrong option of a call does."""
         other = copy.copy(self)
-        other._options = resolve(self._options, options)
-        if key_prefix is not None:
-            other._move(Namespace(check_prefix(key_prefix, "key_prefix")))
-        return other
+        return other._become(resolve(self._options, options), key_prefix)  # noqa: SLF001 (a copy of ourselves)
 
     def register(self, *classes: type) -> None:
         """Allow these model classes (dataclass, pydantic, Struct, NamedTuple, Enum) to be rebuilt from stored bytes."""
@@ -383,15 +324,24 @@ class Service:
         """Ask the store how it is. Never raises, but CacheClosedError."""
         return await self._store.health()
 
+    async def execute(self, *command: str | bytes | float, key: str | None = None) -> Any:
+        """Run any command on the server. Raises CacheUnavailableError where there is none."""
+        raise CacheUnavailableError(f"{type(self).__name__} has no server that could run a command")
+
+    async def execute_many(self, commands: Sequence[Sequence[str | bytes | float]]) -> list[Any]:
+        """Run several commands in one pipeline. Raises as `execute`."""
+        return [await self.execute(*command) for command in commands]
+
     async def connect(self) -> None:
         """Reach the store now rather than at first use. Raises CacheUnavailableError, AccessDeniedError."""
 
     async def aclose(self) -> None:
         """End the loads under way and let go of the store. Afterwards every verb raises CacheClosedError."""
         reads = self._reads
-        self._store = cast("Store", ClosedStore())
-        self._reads = cast("ReadThrough", self._store)
-        await reads.flights.aclose()
+        closed: Any = ClosedStore()
+        self._store = self._reads = self._changes = closed
+        if reads is not closed:
+            await reads.flights.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -401,17 +351,53 @@ class Service:
     ) -> None:
         await self.aclose()
 
+    # -- for cached functions ---------------------------------------------------------------------------------------
+
+    @property
+    def options(self) -> Options:
+        """The defaults of this service, resolved."""
+        return self._options
+
+    @property
+    def reads(self) -> ReadThrough:
+        """The read-through flow. Its keys are full names, see `name_of`."""
+        return self._reads
+
+    def sync_reads(self) -> SyncReadThrough:
+        """The read-through flow for synchronous callers. Raises ArgumentTypeError where there is none."""
+        raise ArgumentTypeError(
+            "this version has no synchronous face over a server: make the function async, or use MemoryCacheService"
+        )
+
+    @property
+    def sync(self) -> SyncCacheService:
+        """The same verbs without ``await``. Raises ArgumentTypeError where there are none."""
+        return SyncCacheService(self, self.sync_reads())
+
+    def hit(self, key: str, refresh_ms: float) -> object:
+        """The value that this process holds fresh, counted as a hit; else MISSING, not counted."""
+        value = self._store.hit(self.name_of(key), refresh_ms)
+        if value is not MISSING:
+            self._counters.hits += 1
+        return value
+
+    def register_annotation(self, annotation: object) -> None:
+        """Allow the model classes that an annotation names to be rebuilt from stored bytes."""
+        if annotation is not None:
+            self._codec.register_annotation(annotation)
+
     # -- for subclasses -------------------------------------------------------------------------------------------
 
     _always_exact = False
+
+    def _become(self, options: Options, key_prefix: str | None) -> Self:
+        """A copy takes on its own options and namespace."""
+        self._options = options
+        if key_prefix is not None:
+            self._move(Namespace(check_prefix(key_prefix, "key_prefix")))
+        return self
 
     def _move(self, namespace: Namespace) -> None:
         """Serve another namespace from now on."""
         self._namespace = namespace
         self._prefix = namespace.prefix
-
-    def _detach_keys(self, names: Sequence[str]) -> None:
-        self._reads.detach_keys(names)
-
-    def _detach(self, concerned: Callable[[str, frozenset[str]], bool]) -> None:
-        self._reads.detach(concerned)

@@ -11,7 +11,7 @@ from ..model.counters import Counters
 from ..model.item import CacheItem
 from ..model.report import CacheStats
 
-__all__ = ["check_amount", "checked_items", "stats_of"]
+__all__ = ["check_amount", "check_pattern", "checked_items", "stats_of"]
 
 _FIELDS = frozenset(field.name for field in dataclasses.fields(CacheItem))
 
@@ -23,6 +23,15 @@ def check_amount(amount: object) -> int:
     if not -(2**63) < amount < 2**63:
         raise ArgumentError(f"amount must fit 64 bits, not {amount}")
     return amount
+
+
+def check_pattern(pattern: object) -> str:
+    """A glob over keys. Raises ArgumentTypeError, and ArgumentError for an empty one."""
+    if not isinstance(pattern, str):
+        raise ArgumentTypeError(f"pattern must be a str, not {type(pattern).__name__}")
+    if not pattern:
+        raise ArgumentError("pattern must not be empty; '*' stands for every key of this prefix")
+    return pattern
 
 
 def checked_items(items: object) -> Iterator[CacheItem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, Self, TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
@@ -13,14 +12,13 @@ from ..model.missing import MISSING
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
 from ..policy.sync_read_through import SyncReadThrough
-from ..storage.memory import MemoryStore, Shelf
 from ..storage.copies import copier
+from ..storage.memory import MemoryStore, Shelf
 from ..storage.namespace import Namespace
 from ..storage.null import NullStore
 from ..storage.store import Store
 from .base import Service
 from .resolve import resolve as resolve_settings
-from .sync_face import SyncCacheService
 
 __all__ = ["MemoryCacheService", "MemorySettings"]
 
@@ -64,29 +62,19 @@ class MemoryCacheService(Service):
         shelf = Shelf(max_bytes, resolved.max_value_bytes, self._counters)
         self._memory = MemoryStore(shelf, self._namespace, codec, clock or SystemClock(), self._counters)
         self._enabled = resolved.enabled
-        self._store = self._store_of(self._namespace)
-        self._reads = ReadThrough(self._store, self._counters, copier(codec))
-        self._sync_reads = SyncReadThrough(self._store, self._counters, copier(codec))
+        store = self._store_of(self._namespace)
+        self._sync_reads = SyncReadThrough(store, self._counters, copier(codec))
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)), self._sync_reads)
 
     async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
-        value = self._store.hit(self._name(key), 0.0)
+        value = self._store.hit(self.name_of(key), 0.0)
         if value is MISSING or type is not None or default is not None:
             return self._typed(value, default, type)
         self._counters.hits += 1
         return value
 
-    @property
-    def sync(self) -> SyncCacheService:
-        """The same verbs without ``await``."""
-        return SyncCacheService(self, self._sync_reads)
-
-    async def execute(self, *command: str | bytes | int | float, key: str | None = None) -> Any:
-        """There is no server to run a command: raises ArgumentTypeError."""
-        raise ArgumentTypeError("memory has no server that could run a command")
-
-    async def execute_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
-        """There is no server to run commands: raises ArgumentTypeError."""
-        raise ArgumentTypeError("memory has no server that could run commands")
+    def sync_reads(self) -> SyncReadThrough:
+        return self._sync_reads
 
     _always_exact = True
 
@@ -95,17 +83,9 @@ class MemoryCacheService(Service):
 
     def _move(self, namespace: Namespace) -> None:
         super()._move(namespace)
-        self._store = self._store_of(namespace)
-        self._reads = self._reads.over(self._store)
-        self._sync_reads = SyncReadThrough(self._store, self._counters, copier(self._codec))
-
-    def _detach_keys(self, names: Sequence[str]) -> None:
-        super()._detach_keys(names)
-        self._sync_reads.detach_keys(names)
-
-    def _detach(self, concerned: Callable[[str, frozenset[str]], bool]) -> None:
-        super()._detach(concerned)
-        self._sync_reads.detach(concerned)
+        store = self._store_of(namespace)
+        self._sync_reads = SyncReadThrough(store, self._counters, copier(self._codec))
+        self._serve(store, self._reads.over(store), self._sync_reads)
 
     async def __aenter__(self) -> Self:
         return self

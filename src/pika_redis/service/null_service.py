@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..codec import Codec
-from ..errors import CacheUnavailableError
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
 from ..policy.sync_read_through import SyncReadThrough
@@ -14,7 +11,6 @@ from ..storage.namespace import Namespace
 from ..storage.null import NullStore
 from .base import Service
 from .redis_config import RedisConfig
-from .sync_face import SyncCacheService
 
 __all__ = ["NullService"]
 
@@ -28,14 +24,9 @@ class NullService(Service):
         config = RedisConfig()
         codec = Codec()
         super().__init__(Namespace(config.key_prefix), Options(ttl=config.ttl), config.max_cache_key_length, codec)
-        self._store = NullStore()
-        self._reads = ReadThrough(self._store, self._counters, copier(codec))
+        store = NullStore()
+        self._sync_reads = SyncReadThrough(store, self._counters, copier(codec))
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)), self._sync_reads)
 
-    @property
-    def sync(self) -> SyncCacheService:
-        """The same verbs without ``await``."""
-        return SyncCacheService(self, SyncReadThrough(self._store, self._counters, copier(self._codec)))
-
-    async def execute(self, *command: str | bytes | int | float, key: str | None = None) -> Any:
-        """There is no server to run a command: raises CacheUnavailableError."""
-        raise CacheUnavailableError("NullService has no server that could run a command")
+    def sync_reads(self) -> SyncReadThrough:
+        return self._sync_reads

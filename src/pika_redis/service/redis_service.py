@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NoReturn, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
 from ..errors import ArgumentTypeError, CacheUnavailableError, CommandRefusedError
@@ -31,6 +31,7 @@ from ..wire.embedded import EmbeddedServer
 from ..wire.handshake import Credentials
 from ..wire.loops import LoopLocal
 from ..wire.node import Endpoint, Node, Repeat
+from ..wire.replies import Disconnected
 from ..wire.tls import tls_context
 from .base import Service
 from .redis_config import RedisConfig
@@ -100,12 +101,12 @@ class RedisService(Service):
         self._nodes = LoopLocal(partial(_make_node, resolved, self._clock))
         shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
         self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
-        self._store = self._store_of(self._namespace)
-        self._reads = ReadThrough(self._store, self._counters, copier(codec))
+        store = self._store_of(self._namespace)
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)))
 
     # -- any command ----------------------------------------------------------------------------------------------
 
-    async def execute(self, *command: str | bytes | int | float, key: str | None = None) -> Any:
+    async def execute(self, *command: str | bytes | float, key: str | None = None) -> Any:
         """Run any command; gives the server's reply as it is, with keys as you write them (no prefix is added).
 
         `key` names the key the command is about, for servers that are sharded. Blocking commands get a connection of
@@ -115,8 +116,8 @@ class RedisService(Service):
         replies = await self.execute_many([command])
         return replies[0]
 
-    async def execute_many(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
-        """Run several commands in one pipeline; gives their replies in order. Raises as `execute`, at the first error."""
+    async def execute_many(self, commands: Sequence[Sequence[str | bytes | float]]) -> list[Any]:
+        """Run several commands in one pipeline; gives their replies. Raises as `execute`, at the first error."""
         checked = [_checked(command) for command in commands]
         if not checked:
             return []
@@ -129,7 +130,7 @@ class RedisService(Service):
         async with lease as connection:
             try:
                 replies = await connection.call_many(checked)
-            except wire.Disconnected as lost:
+            except Disconnected as lost:
                 replies = await node.again(partial(connection.call_many, checked), lost, Repeat.NEVER)
         for reply in replies:
             if isinstance(reply, Exception):
@@ -163,13 +164,6 @@ class RedisService(Service):
             _log.warning("starting without the server: %s", error)
         return self
 
-    @property
-    def sync(self) -> NoReturn:
-        """Not for a server yet: raises TypeError that says so."""
-        raise ArgumentTypeError(
-            "this version has no synchronous face over a server: await the verbs, or use MemoryCacheService"
-        )
-
     def _store_of(self, namespace: Namespace) -> Store:
         if not self._config.enabled:
             return NullStore()
@@ -180,18 +174,18 @@ class RedisService(Service):
 
     def _move(self, namespace: Namespace) -> None:
         super()._move(namespace)
-        self._store = self._store_of(namespace)
-        self._reads = self._reads.over(self._store)
+        store = self._store_of(namespace)
+        self._serve(store, self._reads.over(store))
 
 
-def _checked(command: Sequence[str | bytes | int | float]) -> Command:
+def _checked(command: Sequence[str | bytes | float]) -> Command:
     if isinstance(command, str | bytes):
         raise ArgumentTypeError(f"a command is a sequence of words: write ({command!r},) or execute('GET', 'key')")
     words = tuple(command)
     if not words or not isinstance(words[0], str | bytes) or not words[0]:
         raise ArgumentTypeError("a command begins with its name, a str")
     for word in words:
-        if isinstance(word, bool) or not isinstance(word, str | bytes | int | float):
+        if isinstance(word, bool) or not isinstance(word, str | bytes | float):
             raise ArgumentTypeError(f"the words of a command are str, bytes, int or float, not {type(word).__name__}")
     return words
 

@@ -113,7 +113,7 @@ def _refuse_contradiction(address: Address, given: Mapping[str, object]) -> None
         wanted = to_secret(given[name]) if name == "password" else given[name]
         has_part = name not in _PLACE or address.kind in ("tcp", "tls")
         if not has_part or (name in address.stated and wanted != _part(address, name)):
-            raise ConfigurationError(f"{name} is given twice: the URL says otherwise than the keyword")
+            raise ConfigurationError(f"{name}= contradicts the URL; give it in one of the two places")
 
 
 def _part(address: Address, name: str) -> object:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from typing import Any, Protocol, TypeVar, Unpack, cast
 
 from ..errors import ArgumentTypeError
 from ..model.duration import Duration
 from ..model.report import CacheStats, HealthReport
 from ..policy.read_through import Plan
-from ..policy.rules.options import LoadOptions, resolve
+from ..policy.rules.options import LoadOptions, Options, resolve
 from ..policy.sync_read_through import SyncReadThrough, finish
 from .current import bypassing
 from .key_checks import check_tags
-
-if TYPE_CHECKING:
-    from .base import Service
+from .protocols import FullCacheService
 
 __all__ = ["SyncCacheService"]
 
 T = TypeVar("T")
+
+
+class _Service(FullCacheService, Protocol):
+    @property
+    def options(self) -> Options: ...
+    def name_of(self, key: str) -> str: ...
 
 
 class SyncCacheService:
@@ -27,7 +31,7 @@ class SyncCacheService:
 
     __slots__ = ("_reads", "_service")
 
-    def __init__(self, service: Service, reads: SyncReadThrough) -> None:
+    def __init__(self, service: _Service, reads: SyncReadThrough) -> None:
         self._service = service
         self._reads = reads
 
@@ -107,7 +111,7 @@ class SyncCacheService:
             raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
         service = self._service
         given = dict(options) if ttl is None else {**options, "ttl": ttl}
-        plan = Plan(resolve(service._options, given), check_tags(tags) if tags else ())
+        plan = Plan(resolve(service.options, given), check_tags(tags) if tags else ())
         if bypassing.get():
             return loader()
-        return cast("T", self._reads.get_or_load(service._name(key), loader, plan))
+        return cast("T", self._reads.get_or_load(service.name_of(key), loader, plan))

@@ -99,7 +99,7 @@ class RemoteTags:
                     raise reply
                 fresh[key] = nonce_of(reply) or fresh[key]
             now = self._clock.monotonic()
-            self._renewed.update({key: (full, now) for key in keys})
+            self._renewed.update(dict.fromkeys(keys, (full, now)))
         names = self._namespace
         capture = Capture(
             seen.epoch or fresh[names.epoch_key],

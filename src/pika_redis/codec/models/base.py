@@ -10,7 +10,7 @@ import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter, itemgetter
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from ormsgpack import Ext
 
@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 _HEAP_TYPE: Final = 1 << 9
-_PARTS: Final = ("dict", "missing", "set", "extra", "private")
 
 
 class NotHeld(Exception):
@@ -43,7 +42,7 @@ class _Packs(Protocol):
 
 
 class _Unpacks(Protocol):
-    def items(self, data: bytes, /) -> list[Any]: ...
+    def items(self, data: bytes | memoryview, /) -> list[Any]: ...
 
 
 class PackLevel(Protocol):
@@ -90,6 +89,7 @@ class Model(Blueprint):
     """
 
     __slots__ = ("count", "fields", "prefix")
+    PARTS: ClassVar[frozenset[str]] = frozenset(("dict",))
 
     def __init__(self, cls: type, kind: str, fields: Sequence[str], annotations: dict[str, object]) -> None:
         super().__init__(cls)
@@ -110,7 +110,7 @@ class Model(Blueprint):
     def unpack(self, level: UnpackLevel, data: bytes) -> object:
         if data[: layout.PREFIX] != self.prefix:
             raise Undecodable(f"written by another schema of {self.label}")
-        return self.load(level.below.items(data[layout.PREFIX :]))
+        return self.load(level.below.items(memoryview(data)[layout.PREFIX :]))
 
     def members(self, value: Any) -> Iterator[tuple[str, object]]:
         body = self.dump(value)
@@ -127,7 +127,7 @@ class Model(Blueprint):
         if len(body) == self.count:
             return body, {}
         *values, parts = body
-        if len(values) != self.count or type(parts) is not dict or not parts.keys() <= set(_PARTS):
+        if len(values) != self.count or type(parts) is not dict or not parts.keys() <= self.PARTS:
             raise ValueError(f"no body of {self.label}")
         for part, content in parts.items():
             if type(content) is not (list if part in ("missing", "set") else dict):

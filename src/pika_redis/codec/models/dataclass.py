@@ -15,6 +15,7 @@ class DataclassModel(Model):
     """The state is what lies in `__dict__` and slots; fields first, further attributes in the part ``dict``."""
 
     __slots__ = ("_cached", "_from_dict", "_pick", "_set_slots", "_slots")
+    PARTS = frozenset(("dict", "missing"))
 
     def __init__(self, cls: type) -> None:
         base = builtin_base(cls)

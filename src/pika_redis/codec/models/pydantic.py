@@ -16,6 +16,7 @@ class PydanticModel(Model):
     """The state is the fields, which of them were given (part ``set``), extra values and private attributes."""
 
     __slots__ = ("_all_set", "_cached", "_indexes", "_pick")
+    PARTS = frozenset(("dict", "missing", "set", "extra", "private"))
 
     def __init__(self, cls: Any) -> None:
         base = builtin_base(cls)

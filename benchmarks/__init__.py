@@ -1,0 +1,1 @@
+"""Benchmarks: each file asks one question and prints ratios from one run, never bare seconds."""

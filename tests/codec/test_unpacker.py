@@ -1,0 +1,327 @@
+"""Whatever the bytes are: a value or `Undecodable`, in bounded memory and stack."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import ormsgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pika_redis.codec import Codec, Limits, Undecodable, layout, unpacker
+from pika_redis.codec.models import ModelRegistry
+from pika_redis.codec.unpacker import Unpacker
+
+from . import samples
+
+CODEC = Codec()
+CODEC.register(samples.Point, samples.Struct, samples.Model, samples.Pair, samples.Color, samples.Access, samples.Extra)
+
+VALUES: list[Any] = [
+    {"id": 7, "name": "Ann", "tags": ["a", "b"], "score": 1.5, "raw": b"\x00\xff", "none": None, "yes": True},
+    [(1, "a", datetime(2024, 1, 1, tzinfo=UTC)), (2, "b", None), (3, "c", None), (4, "d", None)],
+    [(UUID(int=n), Decimal(n), date(2024, 1, n + 1)) for n in range(6)],
+    {1: {2, 3}, (4, 5): frozenset({6}), None: [()]},
+    [2**100, "\ud800", datetime(2024, 1, 1, fold=1), timedelta(1), Decimal("1.5"), UUID(int=9)],
+    [samples.Point(1, [2]), samples.Struct(1), samples.Model(a=1), samples.Extra(more=2), samples.Pair(1, 2)],
+    [samples.Color.RED, samples.Access.READ | samples.Access.RUN, samples.Point(samples.Point(1, {}))],
+]
+PAYLOADS = [CODEC.encode(value)[0] for value in VALUES]
+
+
+def decoded(payload: bytes, codec: Codec = CODEC) -> object:
+    """The value, or Undecodable itself; any other exception is the test's failure."""
+    try:
+        return codec.decode(payload, False)
+    except Undecodable as error:
+        assert error.reason
+        return Undecodable
+
+
+def ext(code: int, data: bytes) -> bytes:
+    return b"\xc9" + struct.pack(">Ib", len(data), code) + data
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_every_truncation_is_undecodable(payload: bytes) -> None:
+    assert [size for size in range(len(payload)) if decoded(payload[:size]) is not Undecodable] == []
+
+
+@pytest.mark.parametrize("payload", [*PAYLOADS, b"\x01", b"\xc0", b"\xa0", b"\x80"])
+def test_bytes_after_the_value_are_undecodable(payload: bytes) -> None:
+    tails = [bytes((byte,)) for byte in range(256)] + [payload, payload * 2, b"\x00" * 100]
+    assert [tail for tail in tails if decoded(payload + tail) is not Undecodable] == []
+
+
+@pytest.mark.parametrize("code", [layout.TUPLE, layout.SET, layout.FROZENSET, layout.DICT])
+def test_bytes_after_a_nested_value_are_undecodable(code: int) -> None:
+    assert decoded(ext(code, b"\x90")) is not Undecodable
+    assert decoded(ext(code, b"\x90\xc0")) is Undecodable
+    assert decoded(ext(code, b"\x90\x90")) is Undecodable
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mutated_payloads_give_a_value_or_undecodable(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(15_000):
+        payload = bytearray(chance.choice(PAYLOADS))
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(payload))
+            match chance.randrange(4):
+                case 0:
+                    payload[at] = chance.randrange(256)
+                case 1:
+                    payload[at] ^= 1 << chance.randrange(8)
+                case 2:
+                    del payload[at : at + chance.randrange(1, 4)]
+                case _:
+                    payload[at:at] = chance.randbytes(chance.randrange(1, 4))
+            if not payload:
+                break
+        decoded(bytes(payload))
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=300)
+def test_random_bytes_give_a_value_or_undecodable(payload: bytes) -> None:
+    decoded(payload)
+
+
+def _extensions(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    heads = st.sampled_from([b"", *(payload[3:19] for payload in PAYLOADS[5:]), b"\x00", b"\x03", b"\x04"])
+    return st.one_of(
+        st.tuples(st.integers(-3, 25), heads, inner).map(lambda parts: ext(parts[0], parts[1] + parts[2])),
+        st.lists(inner, max_size=4).map(lambda parts: bytes((0x90 | len(parts),)) + b"".join(parts)),
+        st.lists(inner, max_size=4).map(lambda parts: bytes((0x80 | len(parts),)) + b"".join(b"\xa1k" + p for p in parts)),
+    )
+
+
+@given(
+    st.recursive(
+        st.one_of(st.binary(max_size=30), st.integers(0, 2**64 - 1).map(ormsgpack.packb), st.text(max_size=9).map(ormsgpack.packb)),
+        _extensions,
+        max_leaves=8,
+    )
+)
+@settings(max_examples=600)
+def test_extensions_with_any_content_give_a_value_or_undecodable(payload: bytes) -> None:
+    decoded(payload)
+
+
+@pytest.mark.parametrize(
+    ("code", "data"),
+    [
+        (0, b""),
+        (22, b""),
+        (127, b"\x90"),
+        (-1, b"\x00\x00\x00\x00"),
+        (layout.TEXT, b"\xff"),
+        (layout.TUPLE, b"\x80"),
+        (layout.TUPLE, b""),
+        (layout.SET, b"\x91\x90"),
+        (layout.FROZENSET, b"\x91\x80"),
+        (layout.DICT, b"\x91\x01"),
+        (layout.DICT, b"\x92\x90\x01"),
+        (layout.BLOCK, b"\x90"),
+        (layout.BLOCK, b"\x91\x01"),
+        (layout.BLOCK, b"\x92\x91\x01\x90"),
+        (layout.COLUMN, b""),
+        (layout.COLUMN, b"\x09\x90"),
+        (layout.COLUMN, b"\x00\x00"),
+        (layout.COLUMN, b"\x03\x91\xc4\x01x"),
+        (layout.COLUMN, b"\x03\x91" + ext(layout.TUPLE, b"\x90")),
+        (layout.COLUMN, b"\x04\x91\x01"),
+        (layout.COLUMN, b"\x04\x91\xa1x"),
+        (layout.MODEL, b""),
+        (layout.MODEL, bytes(16) + b"\x90"),
+        (layout.ENUM, bytes(17)),
+        (layout.DATETIME, bytes(11)),
+        (layout.DATETIME, b"\x07\xe8\x0d\x01" + bytes(7)),
+        (layout.DATETIME, bytes(10)),
+        (layout.DATETIME_ZONED, b"\x07\xe8\x01\x01" + bytes(7)),
+        (layout.DATETIME_ZONED, b"\x07\xe8\x01\x01" + bytes(7) + b"\x02\x01"),
+        (layout.DATETIME_ZONED, b"\x07\xe8\x01\x01" + bytes(7) + b"\x00\x06"),
+        (layout.DATETIME_ZONED, b"\x07\xe8\x01\x01" + bytes(7) + b"\x00\x02" + b"\x7f" * 8),
+        (layout.DATETIME_ZONED, b"\x07\xe8\x01\x01" + bytes(7) + b"\x00\x04No/Where"),
+        (layout.DATETIME_ZONED, b"\x07\xe8\x01\x01" + bytes(7) + b"\x00\x04../../etc/passwd"),
+        (layout.DATETIME_ZONED, b"\x07\xe8\x01\x01" + bytes(7) + b"\x00\x04/etc/localtime"),
+        (layout.DATETIME_ZONED, b"\x07\xe8\x01\x01" + bytes(7) + b"\x00\x05\x7f\xff\xff\xff"),
+        (layout.DATE, b"\x00\x00\x01\x01"),
+        (layout.TIME, b"\x18" + bytes(6)),
+        (layout.TIME_ZONED, bytes(7)),
+        (layout.TIMEDELTA, b"\x7f\xff\xff\xff" + bytes(8)),
+        (layout.DECIMAL, b"1.2.3"),
+        (layout.DECIMAL, "١".encode()),
+        (layout.UUID_, bytes(15)),
+        (layout.UNSET, b"\x00"),
+    ],
+)
+def test_an_extension_without_sense_is_undecodable(code: int, data: bytes) -> None:
+    assert decoded(ext(code, data)) is Undecodable
+    assert decoded(b"\x91" + ext(code, data)) is Undecodable
+
+
+def _bodies() -> Iterator[bytes]:
+    """Bodies that no instance of a class with two fields writes."""
+    wrong: list[Any] = [
+        [],
+        [1],
+        [1, 2, 3],
+        [1, 2, {}, {}],
+        [1, 2, {"else": {}}],
+        [1, 2, {"dict": [1]}],
+        [1, 2, {"dict": 1}],
+        [1, 2, {"missing": {"a": 1}}],
+        [1, 2, {"missing": ["nothing"]}],
+        [1, 2, {"missing": [1]}],
+        [1, 2, {"set": [1.5]}],
+        [1, 2, {"set": [-1]}],
+        [1, 2, {"private": []}],
+        {"a": 1},
+        5,
+    ]
+    yield from map(ormsgpack.packb, wrong)
+    yield b"\x93\x01\x02\x81\xa4dict" + ext(layout.DICT, b"\x92\x01\x02")
+
+
+@pytest.mark.parametrize("cls", [samples.Point, samples.Slotted, samples.Struct, samples.Model, samples.Pair])
+def test_a_body_without_sense_is_undecodable(cls: type) -> None:
+    codec = Codec()
+    codec.register(cls)
+    payload, _ = codec.encode(cls(a=1, b=2) if cls is samples.Model else cls(1, 2))
+    head = payload[3 : 3 + layout.PREFIX]
+    accepted = [body for body in _bodies() if decoded(ext(layout.MODEL, head + body), codec) is not Undecodable]
+    assert accepted == []
+
+
+def test_a_flag_of_unknown_bits_is_undecodable() -> None:
+    payload, _ = CODEC.encode(samples.Access.READ)
+    head = payload[3 : 3 + layout.PREFIX]
+    assert decoded(ext(layout.FLAG, head + b"\x04")) == samples.Access.RUN
+    assert decoded(ext(layout.FLAG, head + b"\x40")) is Undecodable
+
+
+@pytest.mark.parametrize("allowed", [1, 5, 64])
+def test_extensions_nest_as_deep_as_allowed_and_no_deeper(allowed: int) -> None:
+    codec = Codec(limits=Limits(depth=allowed))
+    payload = b"\xc0"
+    for _ in range(allowed):
+        payload = ext(layout.TUPLE, b"\x91" + payload)
+    assert decoded(payload, codec) is not Undecodable
+    assert decoded(ext(layout.TUPLE, b"\x91" + payload), codec) is Undecodable
+
+
+def test_a_decode_near_the_recursion_limit_is_undecodable() -> None:
+    payload = b"\xc0"
+    for _ in range(60):
+        payload = ext(layout.TUPLE, b"\x91" + payload)
+
+    def dive(left: int) -> object:
+        return decoded(payload) if left == 0 else dive(left - 1)
+
+    depths = range(0, sys.getrecursionlimit() - 60, 40)
+    outcomes = []
+    for depth in depths:
+        try:
+            outcomes.append(dive(depth))
+        except RecursionError:  # raised by `dive` or the test itself, not through the codec
+            break
+    assert Undecodable in outcomes
+
+
+def test_an_interrupt_inside_a_hook_is_not_taken_for_bad_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(level: object, data: bytes) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(unpacker._DECODERS, layout.UUID_, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        CODEC.decode(CODEC.encode([(UUID(int=1),)])[0], False)
+    assert CODEC.decode(b"\x01", False) == 1
+
+
+def test_the_reason_of_an_inner_failure_survives() -> None:
+    payload, _ = Codec().encode([{"deep": (samples.Point(1),)}])
+    with pytest.raises(Undecodable, match="isn't registered"):
+        Unpacker(Limits(), ModelRegistry()).loads(payload)
+
+
+HOSTILE = """
+import resource, struct, sys, threading
+from pika_redis.codec import Codec, Limits, Undecodable, compression
+
+def ext(code, data):
+    return b"\\xc9" + struct.pack(">Ib", len(data), code) + data
+
+def nested(code, native, levels, inner=b"\\x01"):
+    data = inner
+    for _ in range(levels):
+        data = ext(code, native + data)
+    return data
+
+MIB = 1 << 20
+lies = [head + b"\\xff\\xff\\xff\\xff" for head in (b"\\xdd", b"\\xdf", b"\\xdb", b"\\xc6", b"\\xc9")]
+lies += [b"\\xdd\\xff\\xff\\xff\\xff" * 900, b"\\xdf\\xff\\xff\\xff\\xff\\xa1k" * 900, b"\\xdc\\xff\\xff" * 900]
+lies += [ext(code, prefix + lie) for code in range(1, 22) for prefix in (b"", bytes(16)) for lie in lies]
+lies += [ext(7, b"\\xdd\\xff\\xff\\xff\\xff" + ext(8, b"\\x00"))]
+deep = [b"\\x91" * n + b"\\x01" for n in (1022, 5_000, 1_000_000)]
+deep += [b"\\x81\\xa1k" * n + b"\\x01" for n in (1022, 5_000, 1_000_000)]
+deep += [nested(3, b"\\x91" * native, levels) for native in (1, 60, 64, 65, 255, 1000) for levels in (1, 3, 4, 64, 70)]
+deep += [nested(3, b"\\x91" * 60, 61, b"\\x91" * n + nested(3, b"\\x91" * 1000, 2)) for n in (1, 50)]
+deep += [b"\\x91" * 1000 + ext(3, b"\\x91" * 1000 + ext(3, b"\\x91" * 1000 + nested(3, b"\\x91" * 63, 61)))]
+small = Codec(limits=Limits(max_bytes=4 * MIB, max_objects=100_000))
+many = [b"\\xdd" + struct.pack(">I", 4 * MIB - 5) + head * (4 * MIB - 5) for head in (b"\\x80", b"\\x90", b"\\xa0", b"\\x00")]
+many += [b"\\xdd" + struct.pack(">I", n) + part * n for part in (ext(4, b"\\x90"), b"\\xa1a", b"\\xcd\\xff\\xff") for n in (500_000,)]
+many += [nested(3, b"\\x91", 64, b"\\xc6" + struct.pack(">I", 3 * MIB) + bytes(3 * MIB))]
+many += [ext(7, b"\\x91\\xdd" + struct.pack(">I", 3 * MIB) + bytes(3 * MIB))]
+many += [ext(7, b"\\x91" + ext(8, b"\\x02" + b"\\x07\\xe8\\x01\\x01" * 900_000))]
+
+zstd = compression.Compression()._zstd()
+
+def bomb(fill, size, window=19):  # made piece by piece: the peak before the test must stay low
+    parameters = zstd.CompressionParameter
+    options = {parameters.compression_level: 1, parameters.window_log: window}
+    compressor = zstd.ZstdCompressor(options=options)
+    return b"".join(compressor.compress(bytes((fill,)) * MIB) for _ in range(size)) + compressor.flush()
+
+bombs = [bomb(fill, size) for fill in (0, 0x80, 0x91, 0xC7) for size in (1, 300)] + [bomb(0, 1, 27)]
+
+def run():
+    big = Codec()
+    codecs = [big] * (len(lies) + len(deep)) + [small] * (len(many) + len(bombs))
+    for number, (codec, data) in enumerate(zip(codecs, [*lies, *deep, *many, *bombs])):
+        try:
+            codec.decode(data, number >= len(lies) + len(deep) + len(many))
+        except Undecodable as error:
+            if "Memory" in error.reason:
+                print(number, error.reason)
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+room = 400 * MIB
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() if sys.platform == "linux" else 0
+if used:
+    resource.setrlimit(resource.RLIMIT_AS, (used + room, used + room))
+threading.stack_size(8 * MIB)
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+print("peak", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // (1024 if sys.platform == "linux" else MIB))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="measures with the resource module, which Windows lacks")
+def test_hostile_payloads_stay_within_memory_and_stack() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", HOSTILE], capture_output=True, text=True, check=False, env=environment, timeout=100
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout.removeprefix("peak")) < 200  # MiB, for payloads of at most 4

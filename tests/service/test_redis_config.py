@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pika_redis.errors import ArgumentTypeError, ConfigurationError
+from pika_redis.model.secret import Secret
+from pika_redis.service.redis_config import RedisConfig, create_redis_config
+from pika_redis.wire.address import Address, TlsFiles
+
+PASSWORD = "hunter2SECRET"
+
+
+def test_the_ancestors_defaults() -> None:
+    assert create_redis_config() == RedisConfig()
+    assert RedisConfig().retry_delay == 0.5
+    assert RedisConfig().retry_attempts == 3
+    assert RedisConfig().lazy_connect is True
+
+
+def test_the_ancestors_names_and_milliseconds() -> None:
+    made = create_redis_config(
+        host="cache",
+        port=7000,
+        password=PASSWORD,
+        db=2,
+        key_prefix="shop:",
+        retry_delay_on_failover=200,
+        max_retries_per_request=5,
+        lazy_connect=False,
+        username="alice",
+        connect_timeout=2000,
+        command_timeout="3s",
+        tls=TlsFiles(ca_file="ca.pem"),
+    )
+    assert made == RedisConfig(
+        address=Address(
+            kind="tls",
+            host="cache",
+            port=7000,
+            username="alice",
+            password=Secret(PASSWORD),
+            db=2,
+            tls=TlsFiles(ca_file="ca.pem"),
+        ),
+        key_prefix="shop:",
+        retry_delay=0.2,
+        retry_attempts=5,
+        lazy_connect=False,
+        connect_timeout=2.0,
+        command_timeout=3.0,
+    )
+    assert PASSWORD not in repr(made)
+
+
+def test_a_timedelta_says_its_own_unit() -> None:
+    assert create_redis_config(connect_timeout=timedelta(seconds=2)).connect_timeout == 2.0
+
+
+@pytest.mark.parametrize("password", [None, "", Secret("")])
+def test_no_password_is_none_or_empty(password: Any) -> None:
+    held = create_redis_config(password=password).address.password
+    assert held is None or held.reveal() == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "problem"),
+    [
+        ({"host": ""}, ConfigurationError, "host must be a name"),
+        ({"port": 70000}, ConfigurationError, "port must be from 1 to 65535, not 70000"),
+        ({"port": "6379"}, ArgumentTypeError, "port must be an int, not str"),
+        ({"password": 5}, ArgumentTypeError, "password must be a str, not int"),
+        ({"password": PASSWORD.encode()}, ArgumentTypeError, "password must be a str, not bytes"),
+        ({"db": -1}, ConfigurationError, "db must be from 0"),
+        ({"key_prefix": None}, ArgumentTypeError, "key_prefix must be a str, not NoneType"),
+        ({"retry_delay_on_failover": 0}, ConfigurationError, "retry_delay must be from 0.001 to 86400.0, not 0.0"),
+        ({"retry_delay_on_failover": "x"}, ValueError, "retry_delay_on_failover='x' is no duration"),
+        ({"max_retries_per_request": -1}, ConfigurationError, "retry_attempts must be from 0 to 100, not -1"),
+        ({"lazy_connect": 1}, ArgumentTypeError, "lazy_connect must be True or False, not 1"),
+        ({"connect_timeout": None}, ArgumentTypeError, "connect_timeout must be seconds"),
+    ],
+)
+def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exception], problem: str) -> None:
+    with pytest.raises(error, match=problem) as caught:
+        create_redis_config(**arguments)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_an_unknown_argument_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="hots"):
+        create_redis_config(hots="cache")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("address", "redis://", ArgumentTypeError),
+        ("key_prefix", b"a", ArgumentTypeError),
+        ("key_prefix", "a\x00", ConfigurationError),
+        ("key_prefix", "a\x85", ConfigurationError),
+        ("key_prefix", "\ud800", ConfigurationError),
+        ("connect_timeout", "1s", ArgumentTypeError),
+        ("connect_timeout", True, ArgumentTypeError),
+        ("connect_timeout", math.nan, ConfigurationError),
+        ("connect_timeout", math.inf, ConfigurationError),
+        ("command_timeout", 0, ConfigurationError),
+        ("stall_timeout", -1.0, ConfigurationError),
+        ("retry_attempts", 1.0, ArgumentTypeError),
+        ("ttl", 0, ConfigurationError),
+        ("ttl", None, ArgumentTypeError),
+        ("max_cache_key_length", 63, ConfigurationError),
+        ("max_cache_key_length", True, ArgumentTypeError),
+        ("l1_max_bytes", 1, ConfigurationError),
+        ("max_value_bytes", 2**40, ConfigurationError),
+        ("enabled", 1, ArgumentTypeError),
+        ("compression_enabled", "no", ArgumentTypeError),
+        ("lazy_connect", None, ArgumentTypeError),
+    ],
+)
+def test_every_field_is_checked(field: str, value: object, error: type[Exception]) -> None:
+    fields: dict[str, Any] = {field: value}
+    with pytest.raises(error, match=field):
+        RedisConfig(**fields)
+
+
+@pytest.mark.parametrize("prefix", ["", "pika:", "shop é:", "{tenant}:", "*"])
+def test_any_printable_prefix_is_taken(prefix: str) -> None:
+    assert RedisConfig(key_prefix=prefix).key_prefix == prefix
+
+
+def test_an_entry_may_live_for_ever() -> None:
+    assert RedisConfig(ttl=math.inf).ttl == math.inf
+
+
+def test_a_configuration_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RedisConfig().ttl = 1  # type: ignore[misc]
