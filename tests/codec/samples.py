@@ -7,7 +7,7 @@ import enum
 import struct
 from collections import namedtuple
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time, timezone
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pydantic
+
 from pika_redis.codec import Codec
 
 T = TypeVar("T")
@@ -160,6 +161,11 @@ class Extra(pydantic.BaseModel):
     a: Any = 1
 
 
+def extra(**values: Any) -> Extra:
+    """Any keywords: the checkers know only the fields."""
+    return Extra(**values)
+
+
 class Secretive(pydantic.BaseModel):
     a: int
     _hidden: Any = pydantic.PrivateAttr(default="hidden")
@@ -228,7 +234,7 @@ def _inside(value: Any) -> str:  # noqa: C901 - a table
 
 def _zone(zone: Any) -> str:
     if isinstance(zone, timezone):
-        return f"timezone {zone.__reduce__()[1]!r} {zone is timezone.utc}"
+        return f"timezone {zone.__reduce__()[1]!r} {zone is UTC}"
     if isinstance(zone, ZoneInfo):
         return f"ZoneInfo {zone.key}"
     return f"{type(zone)} {zone!r}"

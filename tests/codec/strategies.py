@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ ZONES = [ZoneInfo(key) for key in ("UTC", "Europe/Berlin", "America/New_York", "
 offsets = st.timedeltas(min_value=timedelta(hours=-23, minutes=-59), max_value=timedelta(hours=23, minutes=59))
 zones = st.one_of(
     st.none(),
-    st.just(timezone.utc),
+    st.just(UTC),
     st.builds(timezone, offsets),
     st.builds(timezone, offsets, st.text(max_size=8)),
     st.sampled_from(ZONES),

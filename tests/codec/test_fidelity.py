@@ -77,8 +77,8 @@ def test_any_hashable_key_comes_back_in_its_place(value: dict[Any, int]) -> None
         [(1,), (2, 3), (4,), (5,)],
         ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10)),
         {(1, 2), (3, 4), (5, 6), (7, 8)},
-        datetime.min,
-        datetime.max,
+        datetime.min,  # noqa: DTZ901 - naive on purpose
+        datetime.max,  # noqa: DTZ901 - naive on purpose
         datetime.min.replace(tzinfo=UTC),
         datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1),
         datetime(2024, 3, 31, 2, 30, tzinfo=ZoneInfo("Europe/Berlin")),
@@ -150,10 +150,10 @@ def test_a_datetime_that_pydantic_parsed_keeps_its_zone(given_at: str) -> None:
         lambda inner: (inner,),
         lambda inner: {"k": inner},
         lambda inner: {1: inner},
-        lambda inner: samples.Point(inner),
-        lambda inner: samples.Struct(inner),
+        samples.Point,
+        samples.Struct,
         lambda inner: samples.Model(a=inner),
-        lambda inner: samples.Pair(inner),
+        samples.Pair,
     ],
 )
 def test_a_value_as_deep_as_allowed_comes_back(make: Callable[[Any], Any]) -> None:

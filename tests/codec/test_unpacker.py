@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import ormsgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from pika_redis.codec import Codec, Limits, Undecodable, layout, unpacker
 from pika_redis.codec.models import ModelRegistry
 from pika_redis.codec.unpacker import Unpacker
@@ -31,8 +33,8 @@ VALUES: list[Any] = [
     [(1, "a", datetime(2024, 1, 1, tzinfo=UTC)), (2, "b", None), (3, "c", None), (4, "d", None)],
     [(UUID(int=n), Decimal(n), date(2024, 1, n + 1)) for n in range(6)],
     {1: {2, 3}, (4, 5): frozenset({6}), None: [()]},
-    [2**100, "\ud800", datetime(2024, 1, 1, fold=1), timedelta(1), Decimal("1.5"), UUID(int=9)],
-    [samples.Point(1, [2]), samples.Struct(1), samples.Model(a=1), samples.Extra(more=2), samples.Pair(1, 2)],
+    [2**100, "\ud800", datetime(2024, 1, 1, tzinfo=UTC, fold=1), timedelta(1), Decimal("1.5"), UUID(int=9)],
+    [samples.Point(1, [2]), samples.Struct(1), samples.Model(a=1), samples.extra(more=2), samples.Pair(1, 2)],
     [samples.Color.RED, samples.Access.READ | samples.Access.RUN, samples.Point(samples.Point(1, {}))],
 ]
 PAYLOADS = [CODEC.encode(value)[0] for value in VALUES]
@@ -42,8 +44,7 @@ def decoded(payload: bytes, codec: Codec = CODEC) -> object:
     """The value, or Undecodable itself; any other exception is the test's failure."""
     try:
         return codec.decode(payload, False)
-    except Undecodable as error:
-        assert error.reason
+    except Undecodable:
         return Undecodable
 
 
@@ -97,17 +98,22 @@ def test_random_bytes_give_a_value_or_undecodable(payload: bytes) -> None:
 
 
 def _extensions(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    heads = st.sampled_from([b"", *(payload[3:19] for payload in PAYLOADS[5:]), b"\x00", b"\x03", b"\x04"])
+    few = st.lists(inner, max_size=4)
+    heads = st.sampled_from([b"", *(payload[4:20] for payload in PAYLOADS[5:]), b"\x00", b"\x03", b"\x04"])
     return st.one_of(
         st.tuples(st.integers(-3, 25), heads, inner).map(lambda parts: ext(parts[0], parts[1] + parts[2])),
-        st.lists(inner, max_size=4).map(lambda parts: bytes((0x90 | len(parts),)) + b"".join(parts)),
-        st.lists(inner, max_size=4).map(lambda parts: bytes((0x80 | len(parts),)) + b"".join(b"\xa1k" + p for p in parts)),
+        few.map(lambda parts: bytes((0x90 | len(parts),)) + b"".join(parts)),
+        few.map(lambda parts: bytes((0x80 | len(parts),)) + b"".join(b"\xa1k" + p for p in parts)),
     )
 
 
 @given(
     st.recursive(
-        st.one_of(st.binary(max_size=30), st.integers(0, 2**64 - 1).map(ormsgpack.packb), st.text(max_size=9).map(ormsgpack.packb)),
+        st.one_of(
+            st.binary(max_size=30),
+            st.integers(0, 2**64 - 1).map(ormsgpack.packb),
+            st.text(max_size=9).map(ormsgpack.packb),
+        ),
         _extensions,
         max_leaves=8,
     )
@@ -160,7 +166,7 @@ def test_extensions_with_any_content_give_a_value_or_undecodable(payload: bytes)
         (layout.TIME_ZONED, bytes(7)),
         (layout.TIMEDELTA, b"\x7f\xff\xff\xff" + bytes(8)),
         (layout.DECIMAL, b"1.2.3"),
-        (layout.DECIMAL, "١".encode()),
+        (layout.DECIMAL, "\u0661".encode()),
         (layout.UUID_, bytes(15)),
         (layout.UNSET, b"\x00"),
     ],
@@ -254,74 +260,12 @@ def test_the_reason_of_an_inner_failure_survives() -> None:
         Unpacker(Limits(), ModelRegistry()).loads(payload)
 
 
-HOSTILE = """
-import resource, struct, sys, threading
-from pika_redis.codec import Codec, Limits, Undecodable, compression
-
-def ext(code, data):
-    return b"\\xc9" + struct.pack(">Ib", len(data), code) + data
-
-def nested(code, native, levels, inner=b"\\x01"):
-    data = inner
-    for _ in range(levels):
-        data = ext(code, native + data)
-    return data
-
-MIB = 1 << 20
-lies = [head + b"\\xff\\xff\\xff\\xff" for head in (b"\\xdd", b"\\xdf", b"\\xdb", b"\\xc6", b"\\xc9")]
-lies += [b"\\xdd\\xff\\xff\\xff\\xff" * 900, b"\\xdf\\xff\\xff\\xff\\xff\\xa1k" * 900, b"\\xdc\\xff\\xff" * 900]
-lies += [ext(code, prefix + lie) for code in range(1, 22) for prefix in (b"", bytes(16)) for lie in lies]
-lies += [ext(7, b"\\xdd\\xff\\xff\\xff\\xff" + ext(8, b"\\x00"))]
-deep = [b"\\x91" * n + b"\\x01" for n in (1022, 5_000, 1_000_000)]
-deep += [b"\\x81\\xa1k" * n + b"\\x01" for n in (1022, 5_000, 1_000_000)]
-deep += [nested(3, b"\\x91" * native, levels) for native in (1, 60, 64, 65, 255, 1000) for levels in (1, 3, 4, 64, 70)]
-deep += [nested(3, b"\\x91" * 60, 61, b"\\x91" * n + nested(3, b"\\x91" * 1000, 2)) for n in (1, 50)]
-deep += [b"\\x91" * 1000 + ext(3, b"\\x91" * 1000 + ext(3, b"\\x91" * 1000 + nested(3, b"\\x91" * 63, 61)))]
-small = Codec(limits=Limits(max_bytes=4 * MIB, max_objects=100_000))
-many = [b"\\xdd" + struct.pack(">I", 4 * MIB - 5) + head * (4 * MIB - 5) for head in (b"\\x80", b"\\x90", b"\\xa0", b"\\x00")]
-many += [b"\\xdd" + struct.pack(">I", n) + part * n for part in (ext(4, b"\\x90"), b"\\xa1a", b"\\xcd\\xff\\xff") for n in (500_000,)]
-many += [nested(3, b"\\x91", 64, b"\\xc6" + struct.pack(">I", 3 * MIB) + bytes(3 * MIB))]
-many += [ext(7, b"\\x91\\xdd" + struct.pack(">I", 3 * MIB) + bytes(3 * MIB))]
-many += [ext(7, b"\\x91" + ext(8, b"\\x02" + b"\\x07\\xe8\\x01\\x01" * 900_000))]
-
-zstd = compression.Compression()._zstd()
-
-def bomb(fill, size, window=19):  # made piece by piece: the peak before the test must stay low
-    parameters = zstd.CompressionParameter
-    options = {parameters.compression_level: 1, parameters.window_log: window}
-    compressor = zstd.ZstdCompressor(options=options)
-    return b"".join(compressor.compress(bytes((fill,)) * MIB) for _ in range(size)) + compressor.flush()
-
-bombs = [bomb(fill, size) for fill in (0, 0x80, 0x91, 0xC7) for size in (1, 300)] + [bomb(0, 1, 27)]
-
-def run():
-    big = Codec()
-    codecs = [big] * (len(lies) + len(deep)) + [small] * (len(many) + len(bombs))
-    for number, (codec, data) in enumerate(zip(codecs, [*lies, *deep, *many, *bombs])):
-        try:
-            codec.decode(data, number >= len(lies) + len(deep) + len(many))
-        except Undecodable as error:
-            if "Memory" in error.reason:
-                print(number, error.reason)
-
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-room = 400 * MIB
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() if sys.platform == "linux" else 0
-if used:
-    resource.setrlimit(resource.RLIMIT_AS, (used + room, used + room))
-threading.stack_size(8 * MIB)
-thread = threading.Thread(target=run)
-thread.start()
-thread.join()
-print("peak", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // (1024 if sys.platform == "linux" else MIB))
-"""
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="measures with the resource module, which Windows lacks")
 def test_hostile_payloads_stay_within_memory_and_stack() -> None:
+    script = Path(__file__).with_name("hostile.py")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", HOSTILE], capture_output=True, text=True, check=False, env=environment, timeout=100
+        [sys.executable, script], capture_output=True, text=True, check=False, env=environment, timeout=100
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert int(done.stdout.removeprefix("peak")) < 200  # MiB, for payloads of at most 4
+    assert int(done.stdout) < 150  # MiB, for payloads of at most 4

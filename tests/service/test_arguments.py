@@ -51,6 +51,7 @@ def test_a_receiver_is_guessed_by_place_and_name() -> None:
 
 
 def plain(a: int, b: int = 2, *, c: int = 3) -> None: ...
+def by_position(a: int, /) -> None: ...
 def rich(a: int, /, b: int = 2, *many: int, c: int = 3, **named: int) -> None: ...
 def none() -> None: ...
 
@@ -92,6 +93,12 @@ def test_arguments_are_bound_by_name_with_defaults_in_the_order_of_the_signature
 def test_a_call_that_does_not_fit_is_a_type_error(args: Any, kwargs: Any, problem: str) -> None:
     with pytest.raises(ArgumentTypeError, match=rf"plain\(\): .*{problem}"):
         Binder(plain, Receiver.NONE).bind(args, kwargs)
+
+
+def test_a_positional_argument_given_by_name_is_a_type_error() -> None:
+    assert Binder(by_position, Receiver.NONE).bind((1,), {}) == {"a": 1}
+    with pytest.raises(ArgumentTypeError, match=r"by_position\(\)"):
+        Binder(by_position, Receiver.NONE).bind((), {"a": 1})
 
 
 def test_the_receiver_is_left_out() -> None:
@@ -166,6 +173,7 @@ async def asynchronous(a: int) -> str:
         (lambda self: self, r"asks for 'self', which f has no parameter for; it gets .*\(never self or cls\): a, b"),
         (lambda a, c: a, "asks for 'c'"),
         (lambda *a: a, "asks for 'a'"),
+        (lambda other=5, /, a=0: a, "asks for 'other'"),
         (int, "no readable signature"),
         (asynchronous, "must be a plain function, not an async one"),
     ],
@@ -197,7 +205,7 @@ def by_annotation(
     id: Annotated[int, "x"], session: Annotated[Session, Depends(get_session)], alias: SessionDep
 ) -> None: ...
 def by_class(id: int, request: starlette.requests.Request, other: fastapi.Request | None, own: Request) -> None: ...
-def by_name(id: int, tenant: str) -> None: ...
+def by_name(id: int, tenant: str, tasks: fastapi.BackgroundTasks, settings: fastapi.FastAPI) -> None: ...
 def in_alternatives(id: int, socket: fastapi.WebSocket | None = None) -> None: ...
 
 

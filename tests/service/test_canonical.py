@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import abc
 import array
 import collections
+import ctypes
 import dataclasses
 import datetime as dt
 import decimal
 import enum
 import fractions
 import functools
+import hashlib
 import io
 import ipaddress
 import json
@@ -64,14 +67,14 @@ def typed(value: Any) -> Any:
 
 
 # Few and confusable, so that equal pairs come up often.
-scalars = st.sampled_from(
-    [
-        *(None, False, True, 0, 1, -1, 10, 256, 0.0, -0.0, 1.0, math.nan, math.inf, 1j, 2**64, -(2**64)),
-        *("", "0", "1", "i1:", "N", "s0:", "None", "\ud800", "\ufffd", "é", b"", b"1", b"N", b"s1:1"),
-        *(dt.date(2026, 1, 1), dt.datetime(2026, 1, 1), dt.datetime(2026, 1, 1, fold=1), dt.time(), dt.timedelta(1)),  # noqa: DTZ001
-        *(decimal.Decimal(1), decimal.Decimal("1.0"), uuid.UUID(int=1)),
-    ]
-)
+SCALARS: list[object] = [
+    *(None, False, True, 0, 1, -1, 10, 256, 0.0, -0.0, 1.0, math.nan, math.inf, 1j, 2**64, -(2**64)),
+    *("", "0", "1", "i1:", "N", "s0:", "None", "\ud800", "\ufffd", "é", b"", b"1", b"N", b"s1:1"),
+    *(dt.date(2026, 1, 1), dt.datetime(2026, 1, 1), dt.datetime(2026, 1, 1, fold=1), dt.time(), dt.timedelta(1)),  # noqa: DTZ001
+    *(decimal.Decimal(1), decimal.Decimal("1.0"), uuid.UUID(int=1), uuid.UUID(int=2)),
+    *(range(3), range(0, 3, 2), range(1, 3), range(2), 2j, b"2", ..., NotImplemented),
+]
+scalars = st.sampled_from(SCALARS)
 hashables = st.recursive(scalars, lambda inner: st.tuples(inner) | st.frozensets(inner, max_size=3), max_leaves=4)
 values = st.recursive(
     scalars,
@@ -85,6 +88,10 @@ values = st.recursive(
     ),
     max_leaves=6,
 )
+
+
+def test_scalars_are_told_apart_by_type_and_value() -> None:
+    assert len({encoded(value) for value in SCALARS}) == len(SCALARS)
 
 
 @settings(max_examples=400)
@@ -193,7 +200,11 @@ class OtherKeyed(Keyed):
 
 
 class UserId(int):
-    pass
+    shown = 0
+
+    def __str__(self) -> str:
+        UserId.shown += 1
+        return f"shown {UserId.shown} times"
 
 
 class Slug(str):
@@ -206,23 +217,28 @@ class Tags(list[str]):
 
 
 class FineTime(dt.datetime):
-    """A subclass that is finer than its base, as pandas' Timestamp is."""
+    """A subclass that is finer than its base and hides it from Python, as pandas' Timestamp does."""
 
-    nanosecond = 0
+    hidden: typing.ClassVar[dict[int, int]] = {}
 
     def __str__(self) -> str:
-        return f"{super().__str__()}+{self.nanosecond}ns"
+        return f"{super().__str__()}+{self.hidden[id(self)]}ns"
 
 
 class Window(dt.tzinfo):
+    def __init__(self, name: str = "W", hours: int = 1, zone: str | None = None) -> None:
+        self.name = name
+        self.hours = hours
+        self.zone = zone
+
     def utcoffset(self, when: dt.datetime | None) -> dt.timedelta:
-        return dt.timedelta(hours=1)
+        return dt.timedelta(hours=self.hours)
 
     def dst(self, when: dt.datetime | None) -> None:
         return None
 
     def tzname(self, when: dt.datetime | None) -> str:
-        return "W"
+        return self.name
 
 
 def module_function(*_args: object) -> None: ...
@@ -230,7 +246,7 @@ def module_function(*_args: object) -> None: ...
 
 def fine(nanosecond: int) -> FineTime:
     moment = FineTime(2026, 1, 1)
-    moment.nanosecond = nanosecond
+    FineTime.hidden[id(moment)] = nanosecond
     return moment
 
 
@@ -245,6 +261,10 @@ DISTINCT: list[object] = [
     *(OpenModel(x=1), OpenModel(x=1, z=2)),  # type: ignore[call-arg]
     *(Keyed(1), Keyed("1"), Keyed(None), Keyed((1, [2])), OtherKeyed(1)),
     *(dt.datetime(2026, 7, 1, tzinfo=zone) for zone in (None, UTC, PARIS, BERLIN, Window())),
+    *(
+        dt.datetime(2026, 7, 1, tzinfo=zone)
+        for zone in (Window("V"), Window(hours=2), Window(zone="a"), Window(zone="b"))
+    ),
     *(dt.time(1, tzinfo=zone) for zone in (None, UTC, PARIS)),
     *(fine(0), fine(1), dt.datetime(2026, 1, 1, fold=1, tzinfo=PARIS), dt.datetime(2026, 1, 1, tzinfo=PARIS)),
     *(UTC, PARIS, BERLIN, dt.timezone(dt.timedelta(hours=1)), dt.timezone(dt.timedelta(hours=1), "CET")),
@@ -259,6 +279,7 @@ DISTINCT: list[object] = [
     *(int, bool, type(None), Point, json.dumps, len, module_function, math.sin),
     *(functools.partial(module_function, 1), functools.partial(module_function, "1"), Keyed(1).__cache_key__),
     *(list[int], list[str], typing.List[int], dict[str, int], int | None, str | None, typing.Any, ...),  # noqa: UP006
+    *(typing.Literal["a"], typing.Literal["b"], typing.Literal[1], typing.Literal[True]),
 ]
 
 
@@ -280,6 +301,7 @@ def test_what_is_not_the_same_has_other_bytes(position: int) -> None:
         (math.nan, -math.nan),
         (collections.defaultdict(int, a=1), collections.defaultdict(list, a=1)),  # type: ignore[arg-type]
         (Slug("a"), Slug("a")),
+        (UserId(1), UserId(1)),
         (pathlib.PurePosixPath("a//b/"), pathlib.PurePosixPath("a/b")),
     ],
 )
@@ -300,6 +322,11 @@ def test_a_cached_property_does_not_change_a_models_bytes() -> None:
     before = encoded(order)
     assert order.total == 1
     assert encoded(order) == before
+
+
+def test_classes_of_one_name_are_told_apart_by_their_modules() -> None:
+    kinds = [type("Order", (Point,), {"__module__": module}) for module in ("shop", "depot")]
+    assert len({encoded(kind(1)) for kind in kinds}) == 2
 
 
 def test_slots_of_a_subclass_of_str_count() -> None:
@@ -356,6 +383,7 @@ def cyclic_model() -> object:
         (cyclic_model, "contains itself"),
         (endless, "is nested more than 100000 levels deep"),
         (lambda: zone(None), "ZoneInfo"),
+        (lambda: memoryview((ctypes.py_object * 1)()), "memoryview"),
     ],
 )
 def test_what_has_no_identity_is_refused_by_name(make: Any, problem: str) -> None:
@@ -376,10 +404,14 @@ def test_a_repr_of_its_own_is_no_identity_but_a_cache_key_is_offered() -> None:
         encoded(Session())
 
 
-def test_no_advice_is_given_to_change_a_builtin() -> None:
-    with pytest.raises(UnstableArgumentError) as caught:
-        encoded(object())
-    assert "__cache_key__" not in str(caught.value)
+def test_no_advice_is_given_to_change_a_builtin_or_a_metaclass() -> None:
+    class Local(abc.ABC):  # noqa: B024 (a metaclass is all that it is for)
+        pass
+
+    for value in (object(), Local):
+        with pytest.raises(UnstableArgumentError) as caught:
+            encoded(value)
+        assert "__cache_key__" not in str(caught.value)
 
 
 def test_a_shared_member_is_no_cycle() -> None:
@@ -405,6 +437,14 @@ def test_own_state_finds_attributes_and_slots() -> None:
     assert own_state(derived) == {"_Base__hidden": 1, "a": 2, "b": 3}
     assert own_state(object()) == {}
 
+    class Named:
+        __slots__ = "tenant"  # noqa: PLC0205 (one name may stand alone)
+
+        def __init__(self) -> None:
+            self.tenant = 1
+
+    assert own_state(Named()) == {"tenant": 1}
+
 
 GOLDEN: list[tuple[object, bytes]] = [
     (None, b"N"),
@@ -420,6 +460,10 @@ GOLDEN: list[tuple[object, bytes]] = [
     (dt.date(2026, 1, 2), b"D10:2026-01-02"),
     (decimal.Decimal("1.50"), b"x4:1.50"),
     (len, b"n12:builtins:len"),
+    (uuid.SafeUUID.safe, b"EC13:uuid.SafeUUID1:s4:safe"),
+    (re.IGNORECASE, b"EC12:re.RegexFlag1:i1:\x02"),
+    ({"a" * 60}, b"S1:s60:" + b"a" * 60),
+    ({"a" * 61}, b"S1:#" + hashlib.blake2b(b"s61:" + b"a" * 61, digest_size=32).digest()),
     (pathlib.PurePosixPath("a"), b"PC21:pathlib.PurePosixPath1:s1:a"),
 ]
 

@@ -92,6 +92,6 @@ def test_tags_that_cannot_be_are_refused(tags: object, error: type[CacheError], 
 
 
 def test_the_longest_tags_and_the_most_are_taken() -> None:
-    tags = tuple(f"{number:03}" + "é" * ((MAX_TAG_BYTES - 3) // 2) for number in range(MAX_TAGS))
+    tags = tuple(f"{number:04}" + "é" * ((MAX_TAG_BYTES - 4) // 2) for number in range(MAX_TAGS))
     assert check_tags(tags) == tags
     assert check_tags(tags * 2) == tags

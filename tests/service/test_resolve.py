@@ -74,6 +74,18 @@ def test_keywords_place_and_name_the_server() -> None:
     assert resolved(None, {"REDIS_URL": "memory://"}, host="cache").address == Address(host="cache")
 
 
+def test_credentials_and_db_leave_a_unix_socket_what_it_is() -> None:
+    expected = Address(kind="unix", path="/x", username="a", password=Secret("b"), db=1)
+    given: dict[str, Any] = {"username": "a", "password": "b", "db": 1}
+    assert resolved("unix:///x", None, **given).address == expected
+    assert resolved(RedisConfig(address=Address(kind="unix", path="/x")), None, **given).address == expected
+
+
+def test_a_port_leaves_tls_on() -> None:
+    config = RedisConfig(address=Address(kind="tls", tls=TlsFiles("ca")))
+    assert resolved(config, None, port=7000).address == Address(kind="tls", port=7000, tls=TlsFiles("ca"))
+
+
 def test_a_keyword_that_is_none_counts_as_not_given() -> None:
     nothing = dict.fromkeys(SETTING_NAMES)
     assert resolved("redis://:pw@cache", None, **nothing) == resolved("redis://:pw@cache")

@@ -98,7 +98,12 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
 
 def test_the_process_environment_is_read_without_an_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_DB", "9")
+    monkeypatch.setenv("REDIS_HOST", "cache")
     assert CacheSettings.from_env().db == 9
+    assert environment_names_a_server()
+    monkeypatch.delenv("REDIS_HOST")
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    assert not environment_names_a_server()
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,22 @@ def test_an_object_without_text_of_its_own_is_no_tag() -> None:
         resolved(["u:{id}"], id=object())
 
 
+def test_any_text_of_its_own_will_do() -> None:
+    class WithStr:
+        def __str__(self) -> str:
+            return "s"
+
+    class WithRepr:
+        def __repr__(self) -> str:
+            return "r"
+
+    class WithFormat:
+        def __format__(self, spec: str) -> str:
+            return "f"
+
+    assert [resolved(["{id}"], id=value) for value in (WithStr(), WithRepr(), WithFormat())] == [("s",), ("r",), ("f",)]
+
+
 def test_a_tag_filled_with_nothing_is_refused() -> None:
     with pytest.raises(ArgumentError, match="must not be empty"):
         resolved(["{id}"], id="")

@@ -27,6 +27,7 @@ PASSWORD = "hunter2SECRET"
         ("redis://cache:/", Address(host="cache")),
         ("redis://cache:7000/3", Address(host="cache", port=7000, db=3)),
         ("redis://cache/3/", Address(host="cache", db=3)),
+        ("redis://cache/2147483647", Address(host="cache", db=2147483647)),
         ("redis://cache?db=3", Address(host="cache", db=3)),
         ("redis://cache/3?db=3", Address(host="cache", db=3)),
         ("redis://:pw@cache", Address(host="cache", password=Secret("pw"))),
@@ -92,6 +93,7 @@ def test_an_address_knows_which_parts_its_url_spelled_out(url: str, stated: set[
     [
         ("cache:6379", "must begin with one of redis://"),
         ("", "must begin with one of redis://"),
+        ("redis", "must begin with one of redis://"),
         ("http://cache", "scheme 'http' is unknown"),
         ("redis:/cache", "no readable scheme"),
         ("redis+sentinel://cache", r"redis\+sentinel:// is not spoken by this version"),
@@ -106,6 +108,8 @@ def test_an_address_knows_which_parts_its_url_spelled_out(url: str, stated: set[
         ("redis://cache/first", "db of the server URL must be a number from 0"),
         ("redis://cache/-1", "db of the server URL must be a number from 0"),
         ("redis://cache/2147483648", "db of the server URL must be a number from 0"),
+        ("redis://cache/" + "9" * 5000, "db of the server URL must be a number from 0"),
+        ("redis://cache/\u0661", "db of the server URL must be a number from 0"),
         ("redis://cache/1/2", "db of the server URL must be a number from 0"),
         ("redis://cache/1?db=2", "two different db numbers"),
         ("redis://cache?db=1&db=1", "option 'db' of the server URL is given twice"),
@@ -218,6 +222,11 @@ def test_an_address_checks_its_parts(parts: dict[str, object], error: type[Excep
     with pytest.raises(error, match=problem) as caught:
         Address(**parts)  # type: ignore[arg-type]
     assert PASSWORD not in str(caught.value)
+
+
+def test_an_address_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Address().host = "other"  # type: ignore[misc]
 
 
 def test_only_text_is_a_url() -> None:

@@ -1,0 +1,5 @@
+"""The `pika-redis` command."""
+
+from .entry import main
+
+__all__ = ["main"]

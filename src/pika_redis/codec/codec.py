@@ -81,15 +81,13 @@ class Codec:
         """Lets the model classes in an annotation be rebuilt, and those in their fields."""
         self._registry.register_annotation(annotation)
 
+    is_immutable = staticmethod(is_immutable)
+
     def _open(self, payload: bytes | memoryview) -> bytes:
         max_bytes = self._limits.max_bytes
         if len(payload) > max_bytes:
             raise Undecodable(f"more than {max_bytes} bytes")
         return self._compression.decompress(payload, max_bytes)
-
-    def is_immutable(self, value: object) -> bool:
-        """Whether the value may be handed to several callers as it is."""
-        return is_immutable(value)
 
 
 class _Foreign:

@@ -44,6 +44,8 @@ def _is_instance(value: Any, type_: Any) -> bool:
 
 
 def _convert(value: Any, type_: Any) -> Any:
+    if isinstance(type_, str):
+        raise ArgumentTypeError(f"type={type_!r} can't be decoded: give the type itself, not its name")
     if isinstance(type_, type) and is_pydantic(type_):
         return _make(type_, value)
     import msgspec
@@ -69,10 +71,9 @@ def _by_pydantic(value: Any, type_: Any) -> Any:
     import pydantic
 
     try:
-        adapter = pydantic.TypeAdapter(type_)
+        return pydantic.TypeAdapter(type_).validate_python(value)
     except pydantic.PydanticUserError as error:
         raise ArgumentTypeError(f"type={_name(type_)} can't be decoded: {error.message.splitlines()[0]}") from error
-    return adapter.validate_python(value)
 
 
 def _name(type_: Any) -> str:

@@ -54,40 +54,45 @@ def explain(root: object, refusal: Refused, members: Members) -> SerializationEr
 
 def _find(root: object, culprit: object, members: Members) -> str:
     """The path of the culprit, ``$`` if it isn't met."""
-    for path, value, _ in _walk(root, members):
+    for steps, value, _ in _walk(root, members):
         if value is culprit:
-            return path
+            return "".join(steps)
     return "$"
 
 
 def _find_circle(root: object, members: Members) -> tuple[str, str] | None:
     """The path of a reference that closes a circle, and the path that it refers to."""
-    for path, _, target in _walk(root, members):
+    for steps, _, target in _walk(root, members):
         if target is not None:
-            return path, target
+            return "".join(steps), "".join(steps[: target + 1])
     return None
 
 
-def _walk(root: object, members: Members) -> Iterator[tuple[str, object, str | None]]:
-    """Path, value, and for a container that is still being walked its own path: depth first, each container once."""
-    yield "$", root, None
-    trail = [("$", root, _children(root, members))]
-    open_at = {id(root): "$"}
+def _walk(root: object, members: Members) -> Iterator[tuple[list[str], object, int | None]]:
+    """Steps of the path, value, and the depth of the same object above, if there is one.
+
+    Depth first, each container once. The list of steps is changed when the walk goes on.
+    """
+    steps = ["$"]
+    yield steps, root, None
+    trail = [(root, _children(root, members))]
+    open_at = {id(root): 0}
     done: dict[int, object] = {}  # holds the objects, so that an id stays the same object's
     while trail:
-        path, container, children = trail[-1]
+        container, children = trail[-1]
         for step, child in children or ():
-            here = path + step
-            yield here, child, open_at.get(id(child))
-            if id(child) in open_at or id(child) in done:
-                continue
-            inside = _children(child, members)
-            if inside is not None:
-                trail.append((here, child, inside))
-                open_at[id(child)] = here
-                break
+            steps.append(step)
+            yield steps, child, open_at.get(id(child))
+            if id(child) not in open_at and id(child) not in done:
+                inside = _children(child, members)
+                if inside is not None:
+                    open_at[id(child)] = len(trail)
+                    trail.append((child, inside))
+                    break
+            steps.pop()
         else:
             trail.pop()
+            steps.pop()
             del open_at[id(container)]
             done[id(container)] = container
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from .models.base import cached_names, picker, slots_of
+from .models.base import ORIG_CLASS, cached_names, picker, slots_of
 from .models.kinds import is_namedtuple, is_pydantic, is_struct
 
 __all__ = ["is_immutable"]
@@ -94,7 +94,8 @@ def _frozen_dataclass(cls: Any) -> _Parts:
 
     def parts(instance: Any) -> Iterable[object] | None:
         try:
-            return [*getattr(instance, "__dict__", {}).values(), *(get(instance) for get in slots)]
+            own = [item for name, item in getattr(instance, "__dict__", {}).items() if name != ORIG_CLASS]
+            return [*own, *(get(instance) for get in slots)]
         except AttributeError:  # a slot without a value
             return None
 

@@ -10,8 +10,7 @@ and leaves the rest to native code again. It happens when the native attempt fai
 
 - a dict with a key that isn't exactly str is refused without saying where;
 - so is a str with lone surrogates;
-- a bytearray or memoryview is taken for bytes: the output is searched for the three bytes that begin a binary value,
-  and only if one occurs the value is searched for buffers;
+- a bytearray or memoryview is taken for bytes: if the output may hold a binary value, the value is searched for them;
 - a list of tuples costs a hook call for each: after `_MANY_TUPLES` of them the walk looks for lists of rows, which
   `rows.py` packs by columns.
 
@@ -34,6 +33,7 @@ from ormsgpack import Ext, packb
 
 from ..errors import ValueTooLargeError
 from . import layout, rows, scalars, shape
+from .binary import SHORT, may_hold_binary
 from .explain import TOO_DEEP, Refused, explain
 from .hooks import HookFailure
 from .limits import Limits
@@ -51,8 +51,6 @@ _OPTIONS: Final = (
     | ormsgpack.OPT_PASSTHROUGH_UUID
 )
 _MANY_TUPLES: Final = 8
-_SHORT: Final = 258
-"""The longest output in which only the byte 0xC4 can begin a binary value."""
 _WALK_DEPTH: Final = 255  # what native code allows
 _ATOMS: Final = frozenset((type(None), bool, int, float, bytes, Ext))
 """Types that the walk leaves to native code; `Ext` is what it put there itself."""
@@ -113,7 +111,7 @@ class _Level:
         except TypeError:
             packed = self.recover(value)
         else:
-            if 0xC4 in packed or len(packed) > _SHORT:
+            if 0xC4 in packed or len(packed) > SHORT:
                 _refuse_buffers(value, packed)
         return self._verified(packed)
 
@@ -138,12 +136,8 @@ class _Level:
                 if self.tuples == _MANY_TUPLES:
                     raise _ManyTuples
             return encode(self, value)
-        except Refused as error:
-            error.blame(value)
-            self._failure.error = error
-            raise
         except BaseException as error:
-            self._failure.error = error
+            self._failure.error = _blame(error, value)
             raise
 
     def _extension(self, value: object) -> Ext:
@@ -151,9 +145,11 @@ class _Level:
         encode = _ENCODERS.get(type(value))
         try:
             return self._model(value) if encode is None else encode(self, value)
-        except Refused as error:
-            error.blame(value)
-            raise
+        except Exception as error:
+            blamed = _blame(error, value)
+            if blamed is error:
+                raise
+            raise blamed from error
 
     def _model(self, value: object) -> Ext:
         cls = type(value)
@@ -177,13 +173,8 @@ class _Level:
     def _raise_failure(self) -> None:
         """Raises what a hook raised, returns if native code itself gave up or the segment wants a walk."""
         error = self._failure.take()
-        if error is None or isinstance(error, _ManyTuples):
-            return
-        if isinstance(error, RecursionError):
-            raise Refused(TOO_DEEP) from error
-        if isinstance(error, Refused | MemoryError) or not isinstance(error, Exception):
+        if error is not None and not isinstance(error, _ManyTuples):
             raise error
-        raise Refused(f"reading it raised {type(error).__name__}") from error
 
     def _pack_walked(self, value: object) -> bytes:
         walked = self._walk(value, _WALK_DEPTH)
@@ -212,6 +203,19 @@ class _Level:
                 return {key: self._walk(item, room - 1) for key, item in value.items()}
             return self._extension(value)
         return self._extension(value)
+
+
+def _blame(error: BaseException, value: object) -> BaseException:
+    """What to raise for an error that came up while the value was packed."""
+    if isinstance(error, Refused):
+        error.blame(value)
+        return error
+    if isinstance(error, _ManyTuples | MemoryError) or not isinstance(error, Exception):
+        return error
+    deep = isinstance(error, RecursionError)
+    refusal = Refused(TOO_DEEP if deep else f"reading it raised {type(error).__name__}", value)
+    refusal.__cause__ = error
+    return refusal
 
 
 def _pack_tuple(level: _Level, value: tuple[object, ...]) -> Ext:
@@ -266,7 +270,7 @@ class Packer:
             packed = packb(value, top.hook, _OPTIONS)
         except TypeError:
             return self._dumps(value, top.recover)
-        if 0xC4 in packed or len(packed) > _SHORT:
+        if 0xC4 in packed or len(packed) > SHORT:
             return self._dumps(value, functools.partial(_checked, packed))
         return packed
 
@@ -284,7 +288,10 @@ class Packer:
 
     def _members(self, value: object) -> Any:
         blueprint = self._registry.by_class.get(type(value))
-        return None if blueprint is None else blueprint.members(value)
+        try:
+            return None if blueprint is None else iter([*blueprint.members(value)])
+        except Exception:  # noqa: BLE001 - an instance of odd make is a leaf
+            return None
 
 
 def _encodable(text: str) -> bool:
@@ -302,15 +309,18 @@ def _checked(packed: bytes, value: object) -> bytes:
 
 def _refuse_buffers(value: object, packed: bytes) -> None:
     """Raises Refused if plain data holds what native code silently packed as bytes. Level by level, all in C."""
-    # The second and third begin values of at least 256 and 65536 bytes.
-    if not (0xC4 in packed or 0xC5 in packed or 0xC6 in packed):
+    if not may_hold_binary(packed):
         return
-    around: list[object] = [value]
+    around: list[Any] = [value]
     while around:
         kinds = set(map(type, around))
         if kinds & _BUFFERS:
             culprit = next(item for item in around if type(item) in _BUFFERS)
             raise Refused(_HINTS[type(culprit).__name__], culprit)
-        if list not in kinds and dict not in kinds:
-            return
-        around = gc.get_referents(*[item for item in around if type(item) is list or type(item) is dict])
+        around = gc.get_referents(*_of_kind(list, kinds, around), *_of_kind(dict, kinds, around))
+
+
+def _of_kind(kind: type, kinds: set[type], values: list[Any]) -> list[Any]:
+    if kind not in kinds:
+        return []
+    return values if len(kinds) == 1 else [value for value in values if type(value) is kind]

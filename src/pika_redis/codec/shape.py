@@ -102,10 +102,11 @@ class _Count:
         if head in _SIZES:
             self._at += _SIZES[head]
         elif head in _LENGTHS:
-            self._at += self._number(_LENGTHS[head])
+            size = self._number(_LENGTHS[head])
+            self._at += size
         elif head in _COUNTS:
-            size, values = _COUNTS[head]
-            self._open_plain(self._number(size) * values)
+            width, values = _COUNTS[head]
+            self._open_plain(self._number(width) * values)
         else:
             size = _EXT_SIZES[head] if head in _EXT_SIZES else self._number(_EXT_LENGTHS[head])
             self._pass_extension(self._at + 1, self._at + 1 + size)

@@ -37,7 +37,7 @@ async def run_loader(loader: Loader, hard_timeout: float, key: str) -> object:
 def _is_async(loader: Loader) -> bool:
     while isinstance(loader, functools.partial):
         loader = loader.func
-    return inspect.iscoroutinefunction(loader) or inspect.iscoroutinefunction(getattr(loader, "__call__", None))
+    return inspect.iscoroutinefunction(loader) or inspect.iscoroutinefunction(type(loader).__call__)
 
 
 async def _awaited(value: object) -> object:

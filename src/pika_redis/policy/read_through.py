@@ -22,8 +22,14 @@ from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 
-from ..errors import CacheClosedError, CacheError, CacheServerError, CacheUnavailableError, SerializationError
-from ..errors import ValueTooLargeError
+from ..errors import (
+    CacheClosedError,
+    CacheError,
+    CacheServerError,
+    CacheUnavailableError,
+    SerializationError,
+    ValueTooLargeError,
+)
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Found
 from ..model.missing import MISSING
@@ -85,6 +91,7 @@ class ReadThrough:
             self._counters.hits += 1
             return value
         flights = self.flights.get()
+        found: Found | None = None
         while True:
             flight = flights.get(key)
             if flight is None or flight.background:
@@ -173,9 +180,7 @@ class ReadThrough:
         flights.land(flight, value)
         return value
 
-    def _depart(
-        self, key: str, found: Found | None, loader: Loader, plan: Plan, *, background: bool = False
-    ) -> Flight:
+    def _depart(self, key: str, found: Found | None, loader: Loader, plan: Plan, *, background: bool = False) -> Flight:
         """Start a load in a task of its own."""
         flights = self.flights.get()
         flight = flights.lead(key, plan.tags, background=background)

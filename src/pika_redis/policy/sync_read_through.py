@@ -59,9 +59,7 @@ class _Flight:
 class SyncReadThrough:
     """The flow over one store that never waits."""
 
-    def __init__(
-        self, store: Store, counters: Counters, copier: Callable[[object], Callable[[], object]]
-    ) -> None:
+    def __init__(self, store: Store, counters: Counters, copier: Callable[[object], Callable[[], object]]) -> None:
         self._store = store
         self._counters = counters
         self._copier = copier
@@ -85,12 +83,13 @@ class SyncReadThrough:
             if verdict is Verdict.FRESH or (verdict is Verdict.REFRESH and under_way is not None):
                 self._counters.hits += 1
                 return value
-            if under_way is not None:
-                under_way.joiners += 1
-            else:
+            flight = under_way
+            if flight is None:
                 flight = self._flights[key] = _Flight(plan.tags)
+            else:
+                flight.joiners += 1
         if under_way is not None:
-            return self._join(under_way, key, options.hard_timeout)
+            return self._join(flight, key, options.hard_timeout)
         if verdict is Verdict.STALE:
             self._counters.misses += 1
             return self._fly(flight, key, found, loader, plan)

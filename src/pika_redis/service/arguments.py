@@ -123,13 +123,13 @@ class NamedCall:
         self._all = any(p.kind is Parameter.VAR_KEYWORD for p in parameters)
         wanted = [p for p in parameters if p.kind is not Parameter.VAR_KEYWORD]
         for parameter in wanted:
-            unknown = parameter.name not in available and parameter.default is Parameter.empty
-            if unknown or parameter.kind is Parameter.VAR_POSITIONAL:
+            needed = parameter.default is Parameter.empty or parameter.kind is Parameter.POSITIONAL_ONLY
+            if parameter.kind is Parameter.VAR_POSITIONAL or (needed and parameter.name not in available):
                 raise ConfigurationError(
                     f"{option} asks for {parameter.name!r}, which {function} has no parameter for; "
                     f"it gets arguments by name (never self or cls): {', '.join(available) or 'none'}"
                 )
-        self._by_position = [p.name for p in wanted if p.kind is Parameter.POSITIONAL_ONLY and p.name in available]
+        self._by_position = [p.name for p in wanted if p.kind is Parameter.POSITIONAL_ONLY]
         self._by_name = [p.name for p in wanted if p.kind is not Parameter.POSITIONAL_ONLY and p.name in available]
 
     def __call__(self, arguments: Mapping[str, object]) -> object:

@@ -154,13 +154,7 @@ class Service:
         if failed:
             raise failed[name]
 
-    async def set_many(
-        self,
-        items: Items,
-        ttl: Duration | None = None,
-        *,
-        tags: Sequence[str] = (),
-    ) -> None:
+    async def set_many(self, items: Items, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
         """Store several values: a mapping, or an iterable of `CacheItem` or of dicts with its fields.
 
         `ttl` and `tags` hold for items that don't have their own. Raises BatchError when some could not be stored.
@@ -338,10 +332,11 @@ class Service:
     async def aclose(self) -> None:
         """End the loads under way and let go of the store. Afterwards every verb raises CacheClosedError."""
         reads = self._reads
+        if isinstance(self._store, ClosedStore):
+            return
         closed: Any = ClosedStore()
         self._store = self._reads = self._changes = closed
-        if reads is not closed:
-            await reads.flights.aclose()
+        await reads.flights.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -352,6 +347,11 @@ class Service:
         await self.aclose()
 
     # -- for cached functions ---------------------------------------------------------------------------------------
+
+    @property
+    def prefix(self) -> str:
+        """What stands before every key on the server."""
+        return self._prefix
 
     @property
     def options(self) -> Options:
@@ -383,10 +383,7 @@ class Service:
 
     def register_annotation(self, annotation: object) -> None:
         """Allow the model classes that an annotation names to be rebuilt from stored bytes."""
-        if annotation is not None:
-            self._codec.register_annotation(annotation)
-
-    # -- for subclasses -------------------------------------------------------------------------------------------
+        self._codec.register_annotation(annotation)
 
     _always_exact = False
 

@@ -2,8 +2,8 @@
 
 Strategy. A cached function is an object with an ``__call__`` of the function's own kind (``async def`` for async
 functions, so that frameworks which ask await it), the function's signature, and the helpers ``key_for``,
-``invalidate``, ``refresh``, ``peek`` and ``uncached``. It is a descriptor: through an instance or class it gives a bound
-twin, so the helpers work there too.
+``invalidate``, ``refresh``, ``peek`` and ``uncached``. It is a descriptor: through an instance or class it gives a
+bound twin, so the helpers work there too.
 
 A hit runs one synchronous chain: find the service, build the key, look into the process's memory. Only what is not
 there awaits. What depends on the options alone is settled at decoration, what depends on the service at its first use.
@@ -99,6 +99,7 @@ class CachedAsync(Generic[P, T]):
         _mark_as_coroutine_function(self)
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The cached result of this call, or what the function gives, which is then stored."""
         core = self._core
         given = self._bound + args if self._bound else args
         value = core.hit(given, kwargs)
@@ -165,6 +166,7 @@ class CachedSync(Generic[P, T]):
             update_wrapper(cast("Any", self), core.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The cached result of this call, or what the function gives, which is then stored."""
         core = self._core
         given = self._bound + args if self._bound else args
         value = core.hit(given, kwargs)
@@ -222,12 +224,12 @@ class CachedSync(Generic[P, T]):
 def finder(source: ServiceSource, receiver: Receiver) -> Callable[[Arguments], Service]:
     """How the service of a call is found, settled at decoration."""
     if isinstance(source, Service):
-        return lambda args: source
+        return lambda _: source
     if source is not None:
         given = source
-        return lambda args: given()
+        return lambda _: given()
     if receiver is Receiver.NONE:
-        return lambda args: current_service()
+        return lambda _: current_service()
     return lambda args: getattr(args[0], "cache_service", None) or current_service()
 
 
@@ -264,7 +266,8 @@ def _return_annotation(function: Callable[..., Any]) -> object:
 
 def _mark_as_coroutine_function(cached: object) -> None:
     """Let `inspect.iscoroutinefunction` (3.12) and asyncio's (3.11) know that a call gives a coroutine."""
-    if hasattr(inspect, "markcoroutinefunction"):
-        inspect.markcoroutinefunction(cast("Any", cached))
+    mark = getattr(inspect, "markcoroutinefunction", None)
+    if mark is not None:
+        mark(cached)
     else:
-        cast("Any", cached)._is_coroutine = _ASYNCIO_MARK
+        setattr(cached, "_is_coroutine", _ASYNCIO_MARK)  # noqa: B010 (asyncio's name, not ours)

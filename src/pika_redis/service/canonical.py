@@ -125,14 +125,12 @@ def _float(value: float) -> bytes:
 
 
 def _zone(value: dt.datetime | dt.time) -> bytes:
-    """Fold and zone: two zones that agree on the offset now may differ on it tomorrow."""
+    """Fold and zone: two zones that agree on the offset now, which `isoformat` tells, may differ on it tomorrow."""
     zone = value.tzinfo
     if zone is None:
         return b"%d-" % value.fold
     name = getattr(zone, "key", None) or getattr(zone, "zone", None) or value.tzname()
-    offset = value.utcoffset()
-    micros = "" if offset is None else str(offset // dt.timedelta(microseconds=1))
-    return b"%d+%b%b%b" % (value.fold, class_name(type(zone)), _text(b"s", str(name)), _text(b"s", micros))
+    return b"%d+%b%b" % (value.fold, class_name(type(zone)), _text(b"s", str(name)))
 
 
 def _datetime(value: dt.datetime) -> bytes:
@@ -271,7 +269,7 @@ def _field_names(value: object) -> Iterable[str] | None:
     if dataclasses.is_dataclass(kind):
         names = [field.name for field in dataclasses.fields(kind)]
     elif hasattr(kind, "__pydantic_validator__"):
-        names = getattr(kind, "__pydantic_fields__", None) or kind.model_fields
+        names = kind.model_fields
     elif hasattr(kind, "__attrs_attrs__"):
         names = [attribute.name for attribute in kind.__attrs_attrs__]
     elif hasattr(kind, "__struct_fields__"):
@@ -300,7 +298,7 @@ def _generic(value: object) -> tuple[object, ...] | None:
     origin, arguments = typing.get_origin(value), typing.get_args(value)
     if origin in (types.UnionType, typing.Union):
         return (frozenset(arguments),)
-    return (origin, arguments) if isinstance(origin, type) else None
+    return (origin, arguments) if origin is not None else None
 
 
 def _path(value: object) -> tuple[object, ...]:

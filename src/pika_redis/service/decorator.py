@@ -28,11 +28,17 @@ class CacheDecorator(Protocol):
     """What `@cache(...)` with options gives: the decorator itself."""
 
     @overload
-    def __call__(self, function: classmethod[C, Q, Coroutine[Any, Any, T]], /) -> CachedAsync[Q, T]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: classmethod[C, Q, Coroutine[Any, Any, T]], /
+    ) -> CachedAsync[Q, T]: ...
     @overload
-    def __call__(self, function: staticmethod[P, Coroutine[Any, Any, T]], /) -> CachedAsync[P, T]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: staticmethod[P, Coroutine[Any, Any, T]], /
+    ) -> CachedAsync[P, T]: ...
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> CachedAsync[P, T]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: Callable[P, Coroutine[Any, Any, T]], /
+    ) -> CachedAsync[P, T]: ...
     @overload
     def __call__(self, function: classmethod[C, Q, T], /) -> CachedSync[Q, T]: ...
     @overload
@@ -45,11 +51,17 @@ class _Cache:
     """The object behind the name `cache`."""
 
     @overload
-    def __call__(self, function: classmethod[C, Q, Coroutine[Any, Any, T]], /) -> CachedAsync[Q, T]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: classmethod[C, Q, Coroutine[Any, Any, T]], /
+    ) -> CachedAsync[Q, T]: ...
     @overload
-    def __call__(self, function: staticmethod[P, Coroutine[Any, Any, T]], /) -> CachedAsync[P, T]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: staticmethod[P, Coroutine[Any, Any, T]], /
+    ) -> CachedAsync[P, T]: ...
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, T]], /) -> CachedAsync[P, T]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: Callable[P, Coroutine[Any, Any, T]], /
+    ) -> CachedAsync[P, T]: ...
     @overload
     def __call__(self, function: classmethod[C, Q, T], /) -> CachedSync[Q, T]: ...
     @overload
@@ -59,6 +71,8 @@ class _Cache:
     @overload
     def __call__(
         self,
+        function: None = None,
+        /,
         *,
         prefix: str = "",
         key_generator: KeyGenerator = None,
@@ -106,9 +120,7 @@ class _Cache:
 
         return decorate if function is None else decorate(function)
 
-    def invalidates(
-        self, *, tags: Tags = (), keys: Tags = (), service: ServiceSource = None
-    ) -> Callable[[F], F]:
+    def invalidates(self, *, tags: Tags = (), keys: Tags = (), service: ServiceSource = None) -> Callable[[F], F]:
         """For functions that write: when the call has returned, end the entries with these tags and at these keys.
 
         `tags` and `keys` are templates such as ``"user:{id}"`` or functions of the arguments. A call that raises

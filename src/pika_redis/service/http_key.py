@@ -18,7 +18,7 @@ import datetime as dt
 import decimal
 import enum
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -79,9 +79,30 @@ def facts_of_scope(scope: Mapping[str, Any]) -> RequestFacts:
         method=scope.get("method", ""),
         path=_sent_path(scope),
         query=scope.get("query_string", b"").decode("latin-1"),
-        path_params=scope.get("path_params") or {},
+        path_params=_PathParams(scope),
         header=lambda name: _scope_header(scope, name),
     )
+
+
+class _PathParams(Mapping[str, object]):
+    """The path parameters of a scope as they are when asked for: a router fills them in after the middleware ran."""
+
+    __slots__ = ("_scope",)
+
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        self._scope = scope
+
+    def __getitem__(self, name: str) -> object:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def _now(self) -> Mapping[str, object]:
+        return self._scope.get("path_params") or {}
 
 
 def http_key(prefix: str, facts: RequestFacts, extra: bytes = b"", *, public: bool = False) -> str | None:

@@ -29,6 +29,7 @@ class Invalidation:
         self._source = source
 
     def __call__(self, function: F) -> F:
+        """The function with its invalidation. Raises ArgumentTypeError for what is no function."""
         if not inspect.isfunction(function):
             raise ArgumentTypeError(f"@cache.invalidates takes a function, not {type(function).__name__}")
         receiver = guess_receiver(function)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from ..codec import Codec, Limits, Serializer
 from ..errors import ArgumentError, ArgumentTypeError
@@ -23,6 +23,10 @@ from .resolve import resolve as resolve_settings
 __all__ = ["MemoryCacheService", "MemorySettings"]
 
 _DEFAULT_BYTES = 256 * 1024 * 1024
+
+
+T = TypeVar("T")
+D = TypeVar("D")
 
 
 class MemorySettings(TypedDict, total=False):
@@ -66,6 +70,14 @@ class MemoryCacheService(Service):
         self._sync_reads = SyncReadThrough(store, self._counters, copier(codec))
         self._serve(store, ReadThrough(store, self._counters, copier(codec)), self._sync_reads)
 
+    @overload
+    async def get(self, key: str, default: None = None) -> Any: ...
+    @overload
+    async def get(self, key: str, default: D) -> Any | D: ...
+    @overload
+    async def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
+    @overload
+    async def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
     async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
         value = self._store.hit(self.name_of(key), 0.0)
         if value is MISSING or type is not None or default is not None:

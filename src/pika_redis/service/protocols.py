@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, Unpack, overload, runtime_checkable
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar, Unpack, overload, runtime_checkable
 
 from ..model.duration import Duration
 from ..model.item import CacheItem
@@ -140,6 +141,16 @@ class FullCacheService(CacheService, Protocol):
 
     async def execute_many(self, commands: Sequence[Sequence[str | bytes | float]]) -> list[Any]:
         """Run several commands in one pipeline."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Open; an unreachable server is a log line unless ``lazy_connect=False``."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
         ...
 
     async def connect(self) -> None:

@@ -41,7 +41,7 @@ Reply: TypeAlias = object
 """What the server said: bytes, int, float, bool, None, list or dict of such."""
 
 _NOT_ENOUGH = object()
-_pack = hiredis.pack_command
+_pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub knows one-tuples alone
 _ReplyError = hiredis.ReplyError
 _Push = hiredis.PushNotification
 
@@ -120,9 +120,7 @@ class Connection(asyncio.Protocol):
         "_writable",
     )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, limits: Limits, on_lost: Callable[[Connection], None]
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, on_lost: Callable[[Connection], None]) -> None:
         self._loop = loop
         self._limits = limits
         self._on_lost = on_lost

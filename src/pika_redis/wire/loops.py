@@ -132,4 +132,3 @@ class LoopLocal(Generic[StateT]):
         self._lock = threading.Lock()
         self._states, self._keepers = {}, {}
         self._last = (None, None)
-

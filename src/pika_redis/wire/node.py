@@ -24,8 +24,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from ..errors import AccessDeniedError, CacheError, CacheServerError, CacheTimeoutError, CacheUnavailableError
-from ..errors import OutcomeUnknownError, OverloadedError
+from ..errors import (
+    AccessDeniedError,
+    CacheError,
+    CacheServerError,
+    CacheTimeoutError,
+    CacheUnavailableError,
+    OutcomeUnknownError,
+    OverloadedError,
+)
 from ..model.clock import Clock, SystemClock
 from .backoff import RetryPolicy, reconnect_delay
 from .clock import ServerClock

@@ -19,6 +19,7 @@ from ..undecodable import Undecodable
 from .signature import class_id, class_label, schema_id
 
 __all__ = [
+    "ORIG_CLASS",
     "Blueprint",
     "Model",
     "NotHeld",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 _HEAP_TYPE: Final = 1 << 9
+ORIG_CLASS: Final = "__orig_class__"
+"""Set by `typing` on what a generic class made: a note for introspection, no state."""
 
 
 class NotHeld(Exception):
@@ -76,9 +79,9 @@ class Blueprint:
         """The instance. Raises Undecodable when the class has another schema now, ValueError for nonsense."""
         raise NotImplementedError
 
-    def members(self, value: Any) -> Iterator[tuple[str, object]] | None:
+    def members(self, value: Any) -> Iterator[tuple[str, object]]:
         """Paths and values of the state, for error messages."""
-        return None
+        return iter(())
 
 
 class Model(Blueprint):
@@ -158,7 +161,7 @@ def slots_of(cls: type) -> dict[str, Any]:
 
 
 def cached_names(cls: type) -> frozenset[str]:
-    """Names of cached properties: their values are computed again when they are asked for."""
+    """Names of cached properties: their values are no state, they are computed again when they are asked for."""
     return frozenset(
         name
         for klass in cls.__mro__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from .base import Model, NotHeld, builtin_base, cached_names, picker, slots_of
+from .base import ORIG_CLASS, Model, NotHeld, builtin_base, cached_names, picker, slots_of
 from .signature import declared
 
 __all__ = ["DataclassModel"]
@@ -14,7 +14,7 @@ __all__ = ["DataclassModel"]
 class DataclassModel(Model):
     """The state is what lies in `__dict__` and slots; fields first, further attributes in the part ``dict``."""
 
-    __slots__ = ("_cached", "_from_dict", "_pick", "_set_slots", "_slots")
+    __slots__ = ("_from_dict", "_left_out", "_pick", "_set_slots", "_slots")
     PARTS = frozenset(("dict", "missing"))
 
     def __init__(self, cls: type) -> None:
@@ -24,7 +24,7 @@ class DataclassModel(Model):
         names = [field.name for field in dataclasses.fields(cls)]
         annotations = declared(cls)
         super().__init__(cls, "dataclass", names, {name: annotations.get(name) for name in names})
-        self._cached = cached_names(cls)
+        self._left_out = cached_names(cls) | {ORIG_CLASS}
         self._slots = slots_of(cls)
         has_dict = cls.__dictoffset__ != 0
         self._from_dict = has_dict and not self._slots
@@ -74,7 +74,9 @@ class DataclassModel(Model):
                 state[name] = slot.__get__(value)
             except AttributeError:
                 pass
-        state.update((name, item) for name, item in getattr(value, "__dict__", {}).items() if name not in self._cached)
+        state.update(
+            (name, item) for name, item in getattr(value, "__dict__", {}).items() if name not in self._left_out
+        )
         missing = [name for name in self.fields if name not in state]
         body: list[object] = [state.pop(name, None) for name in self.fields]
         parts: dict[str, object] = {}

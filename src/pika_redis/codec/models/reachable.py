@@ -32,6 +32,7 @@ def reachable(annotation: object) -> tuple[list[type], bool]:
         elif typing.get_origin(current) is None and isinstance(current, type):
             if is_model(current):
                 models[current] = None
+            if current in models or typing.is_typeddict(current):
                 waiting.extend((field, current) for field in _fields(current))
         else:
             waiting.extend((part, owner) for part in _parts(current))
@@ -65,7 +66,7 @@ def _fields(cls: Any) -> Iterable[object]:
         return ()
     if is_pydantic(cls):
         return [field.annotation for field in cls.model_fields.values()]
-    return declared(cls).values()
+    return declared(cls, as_text=False).values()
 
 
 def _resolve(name: str | typing.ForwardRef, owner: type | None) -> object | None:

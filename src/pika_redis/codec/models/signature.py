@@ -38,11 +38,15 @@ def schema_id(kind: str, fields: Iterable[tuple[str, object]]) -> bytes:
     return _digest("\n".join([kind, *(f"{name}: {describe(annotation)}" for name, annotation in fields)]))
 
 
-def declared(cls: type) -> dict[str, object]:
-    """The annotations as the class and its bases wrote them, unresolved; nearer classes win."""
+def declared(cls: type, *, as_text: bool = True) -> dict[str, object]:
+    """The annotations as the class and its bases wrote them, names not resolved; nearer classes win.
+
+    Before Python 3.14 an annotation is what the source made it, an object or a text. From then on it is its text, or
+    with `as_text=False` the object where its names are defined already.
+    """
     found: dict[str, object] = {}
     for klass in reversed(cls.__mro__):
-        found.update(_own_annotations(klass))
+        found.update(_own_annotations(klass, as_text=as_text))
     return found
 
 
@@ -89,11 +93,12 @@ def _describe_plain(annotation: object) -> str:
     return annotation.__class__.__qualname__ if annotation is not ... else "..."
 
 
-def _own_annotations(cls: type) -> dict[str, object]:
+def _own_annotations(cls: type, *, as_text: bool) -> dict[str, object]:
     if sys.version_info >= (3, 14):
         import annotationlib
 
-        return annotationlib.get_annotations(cls, format=annotationlib.Format.STRING)
+        form = annotationlib.Format.STRING if as_text else annotationlib.Format.FORWARDREF
+        return annotationlib.get_annotations(cls, format=form)
     found = vars(cls).get("__annotations__", {})
     return found if isinstance(found, dict) else {}
 

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_the_demo_keeps_its_promises() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "pika_redis", "demo", "--json", "--requests", "500"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    document = json.loads(ran.stdout)
+    assert [promise["held"] for promise in document["promises"]] == [True, True, True]
+    assert document["rounds"]["with cache"]["queries"] < document["rounds"]["without cache"]["queries"] == 500
