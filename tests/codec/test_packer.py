@@ -258,7 +258,7 @@ def test_plain_data_nests_as_deep_as_native_code_allows() -> None:
 
 
 def test_plain_data_deep_inside_extensions_nests_less_deep() -> None:
-    for plain, fits in [(60, True), (62, True), (64, False), (200, False)]:
+    for plain, fits in [(1, True), (63, True), (64, False), (200, False)]:
         value = nested(10, samples.Point, nested(plain, lambda inner: [inner]))
         if fits:
             samples.assert_kept(value)

@@ -19,5 +19,6 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(tmp_path: Path) -> N
         (commands,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
         assert b"pika-redis = pika_redis.cli:main" in archive.read(commands)
     source = {file.relative_to(SOURCE).as_posix() for file in SOURCE.rglob("*") if file.is_file()}
-    assert packed == {name for name in source if "__pycache__" not in name}
+    example = "pika_redis/cli/demo/airports.py"  # the demo's service, from examples/
+    assert packed == {name for name in source if "__pycache__" not in name} | {example}
     assert "pika_redis/py.typed" in packed

@@ -1,4 +1,4 @@
-"""The bytes of one entry around its payload, byte by byte (docs/reference/envelope.md draws them).
+"""The bytes of one entry around its payload, byte by byte.
 
 ====== ======= ==================================================================================================
 offset  bytes  what

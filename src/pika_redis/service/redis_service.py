@@ -185,7 +185,7 @@ def _checked(command: Sequence[str | bytes | float]) -> Command:
     if not words or not isinstance(words[0], str | bytes) or not words[0]:
         raise ArgumentTypeError("a command begins with its name, a str")
     for word in words:
-        if isinstance(word, bool) or not isinstance(word, str | bytes | float):
+        if isinstance(word, bool) or not isinstance(word, str | bytes | int | float):
             raise ArgumentTypeError(f"the words of a command are str, bytes, int or float, not {type(word).__name__}")
     return words
 

@@ -21,6 +21,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Generic, Protocol, TypeVar
 
+from ..errors import CacheClosedError
 from ..model.forks import forget_after_fork
 
 __all__ = ["LoopLocal", "LoopState"]
@@ -44,18 +45,19 @@ _left_behind: list[object] = []
 class LoopLocal(Generic[StateT]):
     """One state a running event loop, made by `make(loop)` at first use."""
 
-    __slots__ = ("__weakref__", "_keepers", "_last", "_lock", "_make", "_states")
+    __slots__ = ("__weakref__", "_closed", "_keepers", "_last", "_lock", "_make", "_states")
 
     def __init__(self, make: Callable[[asyncio.AbstractEventLoop], StateT]) -> None:
         self._make = make
         self._lock = threading.Lock()
+        self._closed = False
         self._states: dict[asyncio.AbstractEventLoop, StateT] = {}
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._last: tuple[asyncio.AbstractEventLoop | None, StateT | None] = (None, None)
         forget_after_fork(self)
 
     def get(self) -> StateT:
-        """The state of the running loop. Raises RuntimeError outside a loop."""
+        """The state of the running loop. Raises RuntimeError outside a loop, CacheClosedError after `aclose`."""
         loop = asyncio.get_running_loop()
         last_loop, state = self._last
         if last_loop is loop and state is not None:
@@ -71,6 +73,7 @@ class LoopLocal(Generic[StateT]):
         """Close the state of the running loop here, and that of every other loop in its own thread."""
         here = asyncio.get_running_loop()
         with self._lock:
+            self._closed = True
             states = dict(self._states)
         for loop, state in states.items():
             if loop is here:
@@ -82,6 +85,8 @@ class LoopLocal(Generic[StateT]):
                 state.abandon()
 
     def _switch(self, loop: asyncio.AbstractEventLoop) -> StateT:
+        if self._closed:
+            raise CacheClosedError("the service is closed; make a new one")
         with self._lock:
             state = self._states.get(loop)
             if state is None:
