@@ -152,6 +152,23 @@ def test_an_interrupt_while_waiting_for_the_server_ends_quietly(silent_server: s
     assert (process.returncode, out, err.strip()) == (130, b"", b"")
 
 
+def test_closed_outputs_are_no_reason_to_fail(command: Command) -> None:
+    command("set", "k", "v")
+    quiet = ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *PROGRAM]
+    ended = started("get", "k", environment=command.environment, program=quiet)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    mute = ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *PROGRAM]
+    ended = started("get", "", environment=command.environment, program=mute)
+    assert (ended.code, ended.out, ended.err) == (2, "", "")
+
+
+def test_what_the_encoding_of_the_output_lacks_is_escaped(command: Command) -> None:
+    command("set", "k", "-", stdin="na\u00efve".encode())
+    environment = {**command.environment, "PYTHONIOENCODING": "ascii"}
+    assert started("get", "k", environment=environment).out == "na\\xefve\n"
+    assert started("get", "k", "--json", environment=environment).document["value"] == "na\u00efve"
+
+
 def test_tables_and_colours_are_for_terminals_and_colours_only_where_wanted(command: Command) -> None:
     code, drawn = on_a_terminal(command, "health")
     assert code == 0

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from pika_redis.testing.server import EmbeddedServer
+
 from .command import Command, called, raw
 
 
@@ -29,7 +31,7 @@ def test_a_healthy_server_is_reported(command: Command) -> None:
 
 
 def test_a_replica_is_degraded(command: Command) -> None:
-    with type(command.server).start("valkey") as replica:
+    with EmbeddedServer.start() as replica:
         raw(replica.url, "REPLICAOF", command.server.host, str(command.server.port))
         report = called("health", "--json", environment={"REDIS_URL": replica.url})
     assert (report.code, report.err) == (1, "")
@@ -64,6 +66,13 @@ def test_stats_count_the_database_and_with_exact_the_prefix(command: Command) ->
     assert whole["max_memory"] is None
     assert whole["evicted_keys"] == 0
     assert whole["expired_keys"] >= 0
+
+
+@pytest.mark.valkey
+def test_stats_show_the_limit_of_the_memory() -> None:
+    with EmbeddedServer.start(config={"maxmemory": "64mb"}) as server:
+        shown = called("stats", "--json", environment={"REDIS_URL": server.url})
+    assert shown.document["max_memory"] == 64 * 1024 * 1024
 
 
 def test_stats_for_people_name_their_units(command: Command) -> None:

@@ -9,6 +9,7 @@ import pytest
 from pika_redis import ConfigurationError
 from pika_redis.cli.failure import USAGE, Failure
 from pika_redis.cli.target import Target
+from pika_redis.service import settings
 
 from .command import environment_with
 
@@ -64,6 +65,9 @@ def test_the_url_and_the_prefix_win_over_the_environment_without_a_warning(
     assert str(config.address) == "redis://bob:***@cache:2/4"
     assert config.key_prefix == ""
     assert Target("redis://cache").source == "address from --url"
+    monkeypatch.setattr(settings, "_warned", set())  # each warning is said once a process
+    monkeypatch.setenv("REDIS_PORT", "7777")
+    assert Target("redis://cache").config().address.port == 6379
     assert caplog.records == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import ormsgpack
@@ -95,6 +96,11 @@ def test_the_inside_of_extensions_counts_as_objects_and_not_as_depth() -> None:
     payload = b"\xc7" + bytes((len(inner),)) + bytes((layout.TUPLE,)) + inner
     assert [shape._Count(payload, into_extensions=True).exceeds(objects=n, depth=99) for n in (5, 6)] == [True, False]
     assert not shape.nests_deeper(payload, 0)
+
+
+def test_the_items_of_a_column_count_as_objects() -> None:
+    payload, _ = Codec(limits=Limits(compress_from=None)).encode([(date(2024, 1, 1),)] * 1_000)
+    assert [shape.holds_more(payload, limit) for limit in (100, 900, 2_000)] == [True, True, False]
 
 
 def test_a_row_counts_as_an_object() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import random
 import struct
@@ -214,6 +215,16 @@ def test_a_flag_of_unknown_bits_is_undecodable() -> None:
     head = payload[3 : 3 + layout.PREFIX]
     assert decoded(ext(layout.FLAG, head + b"\x04")) == samples.Access.RUN
     assert decoded(ext(layout.FLAG, head + b"\x40")) is Undecodable
+
+
+def test_a_flag_that_turns_into_a_plain_int_is_undecodable() -> None:
+    class Ejecting(enum.IntFlag, boundary=enum.EJECT):
+        A = 1
+
+    codec = Codec()
+    payload, _ = codec.encode(Ejecting.A)
+    assert decoded(payload, codec) is Ejecting.A
+    assert decoded(payload[:-1] + b"\x08", codec) is Undecodable
 
 
 @pytest.mark.parametrize("allowed", [1, 5, 64])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -140,18 +139,9 @@ def _flush(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        _let_go()
         raise Unread from None
     except OSError as error:
-        _let_go()
         raise Failure(f"the answer can't be written: {error.strerror or error}", NO_ANSWER) from None
-
-
-def _let_go() -> None:
-    """Let what is left in the buffer of standard output go nowhere, so that the interpreter's last flush succeeds."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def _console() -> Console:

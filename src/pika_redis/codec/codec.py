@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Codec:
     """Turns values into payloads and back. Safe to use from several threads."""
 
-    __slots__ = ("_compress_at", "_compression", "_dumps", "_limits", "_loads", "_registry")
+    __slots__ = ("_compress_at", "_compression", "_dumps", "_foreign", "_limits", "_loads", "_max_bytes", "_registry")
 
     def __init__(
         self,
@@ -33,12 +33,13 @@ class Codec:
         self._limits = limits or Limits()
         self._registry = registry or ModelRegistry()
         chosen = MsgpackSerializer(self._limits, self._registry) if serializer is None else _Foreign(serializer)
+        self._foreign = serializer is not None
         self._dumps = chosen.dumps
         self._loads = chosen.loads
         self._compression = Compression()
         # One comparison on the way of small values: up to here there is neither compression nor a limit.
-        ends = [self._limits.max_bytes + 1, self._limits.compress_from or self._limits.max_bytes + 1]
-        self._compress_at = min(ends)
+        self._max_bytes = self._limits.max_bytes
+        self._compress_at = min(self._max_bytes + 1, self._limits.compress_from or self._max_bytes + 1)
 
     def encode(self, value: object) -> tuple[bytes, bool]:
         """The payload and whether it is compressed.
@@ -48,9 +49,9 @@ class Codec:
         payload = self._dumps(value)
         if len(payload) < self._compress_at:
             return payload, False
-        if len(payload) > self._limits.max_bytes:
+        if len(payload) > self._max_bytes:
             raise ValueTooLargeError(
-                f"the value takes {len(payload)} bytes, more than max_value_bytes={self._limits.max_bytes}"
+                f"the value takes {len(payload)} bytes, more than max_value_bytes={self._max_bytes}"
             )
         if self._limits.compress_from is None:
             return payload, False
@@ -59,7 +60,7 @@ class Codec:
 
     def decode(self, payload: bytes | memoryview, compressed: bool) -> object:
         """The value. Raises Undecodable for any bytes that give none, and nothing else; never runs code from them."""
-        if compressed or len(payload) > self._limits.max_bytes:
+        if compressed or len(payload) > self._max_bytes:
             payload = self._open(payload)
         return self._loads(payload)
 
@@ -81,13 +82,14 @@ class Codec:
         """Lets the model classes in an annotation be rebuilt, and those in their fields."""
         self._registry.register_annotation(annotation)
 
-    is_immutable = staticmethod(is_immutable)
+    def is_immutable(self, value: object) -> bool:
+        """Whether the object itself may stand for what decoding its payload would give."""
+        return not self._foreign and is_immutable(value)
 
     def _open(self, payload: bytes | memoryview) -> bytes:
-        max_bytes = self._limits.max_bytes
-        if len(payload) > max_bytes:
-            raise Undecodable(f"more than {max_bytes} bytes")
-        return self._compression.decompress(payload, max_bytes)
+        if len(payload) > self._max_bytes:
+            raise Undecodable(f"more than {self._max_bytes} bytes")
+        return self._compression.decompress(payload, self._max_bytes)
 
 
 class _Foreign:

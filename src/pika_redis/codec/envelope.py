@@ -114,7 +114,7 @@ def plain_payload(raw: bytes, epoch: bytes) -> bytes | None:
                 at += 1
         except IndexError:
             return None
-        return raw[at + 1 :]
+        return raw[at + 1 :] if at < 24 + _MAX_VARINT_BYTES else None
     return None
 
 

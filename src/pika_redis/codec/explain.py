@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from ..errors import SerializationError
+from ..errors import SerializationError, ValueTooLargeError
 
-__all__ = ["TOO_DEEP", "Members", "Refused", "explain"]
+__all__ = ["TOO_DEEP", "Members", "Refused", "TooLarge", "explain"]
 
 TOO_DEEP: Final = "too deep"
 _UNKNOWN: Final = object()
@@ -36,6 +36,10 @@ class Refused(Exception):
             self.culprit = culprit
 
 
+class TooLarge(Refused):
+    """Internal: the packer could hold the value, were it smaller."""
+
+
 def explain(root: object, refusal: Refused, members: Members) -> SerializationError:
     """The error to raise, with the path of what was refused."""
     if refusal.reason is TOO_DEEP:
@@ -47,9 +51,11 @@ def explain(root: object, refusal: Refused, members: Members) -> SerializationEr
             path = _find(root, refusal.culprit, members)
             text = f"the value is nested too deep at {_short(path)}"
         return SerializationError(text, path=path)
+    refusal.blame(root)
     path = _find(root, refusal.culprit, members)
     text = f"{_name(refusal.culprit)} at {_short(path)} can't be cached: {refusal.reason}"
-    return SerializationError(text, path=path)
+    kind = ValueTooLargeError if isinstance(refusal, TooLarge) else SerializationError
+    return kind(text, path=path)
 
 
 def _find(root: object, culprit: object, members: Members) -> str:

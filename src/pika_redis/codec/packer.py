@@ -34,7 +34,7 @@ from ormsgpack import Ext, packb
 from ..errors import ValueTooLargeError
 from . import layout, rows, scalars, shape
 from .binary import SHORT, may_hold_binary
-from .explain import TOO_DEEP, Refused, explain
+from .explain import TOO_DEEP, Refused, TooLarge, explain
 from .hooks import HookFailure
 from .limits import Limits
 from .models import ModelRegistry, NotHeld
@@ -164,8 +164,9 @@ class _Level:
         raise Refused(_HINTS.get(cls.__name__, _ALLOWED), value)
 
     def _verified(self, packed: bytes) -> bytes:
-        if len(packed) > self._max_bytes:
-            raise Refused(f"it takes {len(packed)} bytes, too many for a value nested {self._depth} deep")
+        size, most = len(packed), self._max_bytes
+        if size > most:
+            raise TooLarge(f"it takes {size} bytes, too many for a value nested {self._depth} deep: {most} are allowed")
         if self._depth >= layout.TRUSTED_LEVELS and shape.nests_deeper(packed, layout.NATIVE_DEPTH):
             raise Refused(TOO_DEEP)
         return packed
