@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -139,9 +140,19 @@ def _flush(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
+        _drop_the_rest()
         raise Unread from None
     except OSError as error:
+        _drop_the_rest()
         raise Failure(f"the answer can't be written: {error.strerror or error}", NO_ANSWER) from None
+
+
+def _drop_the_rest() -> None:
+    """What is still buffered goes nowhere: the interpreter's last flush would fail and change the exit code."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 def _console() -> Console:
