@@ -28,7 +28,15 @@ from .current import bypassing
 from .default import current_service
 from .keys import KeyMaker
 
-__all__ = ["CachedAsync", "CachedCore", "CachedSync", "ServiceSource", "finder"]
+__all__ = [
+    "CachedAsync",
+    "CachedClassAsync",
+    "CachedClassSync",
+    "CachedCore",
+    "CachedSync",
+    "ServiceSource",
+    "finder",
+]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -88,14 +96,46 @@ class CachedCore:
         return key
 
 
-class CachedAsync(Generic[P, T]):
-    """A cached async function, or (`bound`) the method of one instance or class."""
+class Cached(Generic[P, T]):
+    """What async and sync cached functions have in common; `bound` is the receiver of a method."""
 
     def __init__(self, core: CachedCore, bound: Arguments = ()) -> None:
         self._core = core
         self._bound = bound
         if not bound:
             update_wrapper(cast("Any", self), core.function)
+
+    def key_for(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """The key of this call, without the service's prefix. Raises as the call would for its arguments."""
+        return self._core.key_for(self._bound + args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return _from_function(self, self._core, self._bound, name)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Cached):
+            return NotImplemented
+        same = self._core is other._core and len(self._bound) == len(other._bound)
+        return same and all(one is another for one, another in zip(self._bound, other._bound, strict=True))
+
+    def __hash__(self) -> int:
+        return hash((id(self._core), *map(id, self._bound)))
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """By name, as functions are pickled; a bound twin by its receiver and name."""
+        if self._bound:
+            return getattr, (self._bound[0], self._core.function.__name__)
+        return self._core.function.__qualname__
+
+    def __repr__(self) -> str:
+        return f"<cached {self._core.function.__qualname__}>"
+
+
+class CachedAsync(Cached[P, T]):
+    """A cached async function, or (`bound`) the method of one instance or class."""
+
+    def __init__(self, core: CachedCore, bound: Arguments = ()) -> None:
+        super().__init__(core, bound)
         _mark_as_coroutine_function(self)
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -110,10 +150,6 @@ class CachedAsync(Generic[P, T]):
         if key is None:
             return cast("T", await loader())
         return cast("T", await service.reads.get_or_load(service.name_of(key), loader, plan))
-
-    def key_for(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """The key of this call, without the service's prefix. Raises as the call would for its arguments."""
-        return self._core.key_for(self._bound + args, kwargs)
 
     async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Remove the entry of this call; whether there was one."""
@@ -145,25 +181,15 @@ class CachedAsync(Generic[P, T]):
     def __get__(
         self: CachedAsync[Concatenate[S, Q], T], instance: S, owner: type[Any] | None = None
     ) -> CachedAsync[Q, T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Self: ...
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
         bound = _bound_to(self._core, instance, owner)
         return CachedAsync(self._core, bound) if bound else self
 
-    def __getattr__(self, name: str) -> Any:
-        return _from_function(self, self._core, self._bound, name)
 
-    def __repr__(self) -> str:
-        return f"<cached {self._core.function.__qualname__}>"
-
-
-class CachedSync(Generic[P, T]):
+class CachedSync(Cached[P, T]):
     """A cached synchronous function: needs a service whose verbs never wait (memory)."""
-
-    def __init__(self, core: CachedCore, bound: Arguments = ()) -> None:
-        self._core = core
-        self._bound = bound
-        if not bound:
-            update_wrapper(cast("Any", self), core.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """The cached result of this call, or what the function gives, which is then stored."""
@@ -176,10 +202,6 @@ class CachedSync(Generic[P, T]):
         reads = service.sync_reads()
         loader = partial(core.function, *given, **kwargs)
         return cast("T", loader() if key is None else reads.get_or_load(service.name_of(key), loader, plan))
-
-    def key_for(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """The key of this call, without the service's prefix. Raises as the call would for its arguments."""
-        return self._core.key_for(self._bound + args, kwargs)
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Remove the entry of this call; whether there was one."""
@@ -210,21 +232,33 @@ class CachedSync(Generic[P, T]):
     def __get__(
         self: CachedSync[Concatenate[S, Q], T], instance: S, owner: type[Any] | None = None
     ) -> CachedSync[Q, T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Self: ...
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
         bound = _bound_to(self._core, instance, owner)
         return CachedSync(self._core, bound) if bound else self
 
-    def __getattr__(self, name: str) -> Any:
-        return _from_function(self, self._core, self._bound, name)
 
-    def __repr__(self) -> str:
-        return f"<cached {self._core.function.__qualname__}>"
+class CachedClassAsync(CachedAsync[Concatenate[type[S], Q], T], Generic[S, Q, T]):
+    """A cached async classmethod: through the class and through instances it is bound to the class."""
+
+    def __get__(self, instance: S | None, owner: type[S] | None = None) -> CachedAsync[Q, T]:  # type: ignore[override]
+        return CachedAsync(self._core, _bound_to(self._core, instance, owner))
+
+
+class CachedClassSync(CachedSync[Concatenate[type[S], Q], T], Generic[S, Q, T]):
+    """A cached synchronous classmethod: through the class and through instances it is bound to the class."""
+
+    def __get__(self, instance: S | None, owner: type[S] | None = None) -> CachedSync[Q, T]:  # type: ignore[override]
+        return CachedSync(self._core, _bound_to(self._core, instance, owner))
 
 
 def finder(source: ServiceSource, receiver: Receiver) -> Callable[[Arguments], Service]:
     """How the service of a call is found, settled at decoration."""
     if isinstance(source, Service):
         return lambda _: source
+    if source is not None and not callable(source):
+        raise ArgumentTypeError(f"service must be a service or a function that gives one, not {type(source).__name__}")
     if source is not None:
         given = source
         return lambda _: given()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, ParamSpec, Protocol, TypeVar, Unpack, overload
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from ..errors import ArgumentTypeError
 from ..policy.rules.options import CacheOptions
 from .arguments import Receiver
-from .cached import CachedAsync, CachedCore, CachedSync, ServiceSource
+from .cached import CachedAsync, CachedClassAsync, CachedClassSync, CachedCore, CachedSync, ServiceSource
 from .invalidates import Invalidation
 from .keys import KeyGenerator, KeyMaker, KeyRules
 from .tags import Tags
@@ -24,25 +24,39 @@ C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_ASYNC: Mapping[bool, Callable[[CachedCore], object]] = {False: CachedAsync, True: CachedClassAsync}
+_SYNC: Mapping[bool, Callable[[CachedCore], object]] = {False: CachedSync, True: CachedClassSync}
+
+
 class CacheDecorator(Protocol):
     """What `@cache(...)` with options gives: the decorator itself."""
 
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: classmethod[C, Q, Coroutine[Any, Any, T]], /
-    ) -> CachedAsync[Q, T]: ...
+    ) -> CachedClassAsync[C, Q, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: staticmethod[P, Coroutine[Any, Any, T]], /
     ) -> CachedAsync[P, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: Callable[Concatenate[type[C], Q], Coroutine[Any, Any, T]], /
+    ) -> CachedClassAsync[C, Q, T]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: Callable[P, Coroutine[Any, Any, T]], /
     ) -> CachedAsync[P, T]: ...
     @overload
-    def __call__(self, function: classmethod[C, Q, T], /) -> CachedSync[Q, T]: ...
+    def __call__(self, function: classmethod[C, Q, T], /) -> CachedClassSync[C, Q, T]: ...
     @overload
-    def __call__(self, function: staticmethod[P, T], /) -> CachedSync[P, T]: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: staticmethod[P, T], /
+    ) -> CachedSync[P, T]: ...
+    @overload
+    def __call__(  # pyright: ignore[reportOverlappingOverload]
+        self, function: Callable[Concatenate[type[C], Q], T], /
+    ) -> CachedClassSync[C, Q, T]: ...
     @overload
     def __call__(self, function: Callable[P, T], /) -> CachedSync[P, T]: ...
 
@@ -53,19 +67,29 @@ class _Cache:
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: classmethod[C, Q, Coroutine[Any, Any, T]], /
-    ) -> CachedAsync[Q, T]: ...
+    ) -> CachedClassAsync[C, Q, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: staticmethod[P, Coroutine[Any, Any, T]], /
     ) -> CachedAsync[P, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
+        self, function: Callable[Concatenate[type[C], Q], Coroutine[Any, Any, T]], /
+    ) -> CachedClassAsync[C, Q, T]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: Callable[P, Coroutine[Any, Any, T]], /
     ) -> CachedAsync[P, T]: ...
     @overload
-    def __call__(self, function: classmethod[C, Q, T], /) -> CachedSync[Q, T]: ...
+    def __call__(self, function: classmethod[C, Q, T], /) -> CachedClassSync[C, Q, T]: ...
     @overload
-    def __call__(self, function: staticmethod[P, T], /) -> CachedSync[P, T]: ...
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: staticmethod[P, T], /
+    ) -> CachedSync[P, T]: ...
+    @overload
+    def __call__(  # pyright: ignore[reportOverlappingOverload]
+        self, function: Callable[Concatenate[type[C], Q], T], /
+    ) -> CachedClassSync[C, Q, T]: ...
     @overload
     def __call__(self, function: Callable[P, T], /) -> CachedSync[P, T]: ...
     @overload
@@ -116,7 +140,8 @@ class _Cache:
         def decorate(target: Any) -> Any:
             plain, receiver = _unwrapped(target)
             core = CachedCore(plain, KeyMaker(plain, rules, receiver), service, options)
-            return CachedAsync(core) if inspect.iscoroutinefunction(plain) else CachedSync(core)
+            kinds = _ASYNC if inspect.iscoroutinefunction(plain) else _SYNC
+            return kinds[core.maker.receiver is Receiver.CLASS](core)
 
         return decorate if function is None else decorate(function)
 
