@@ -76,7 +76,12 @@ def test_a_name_look_up_that_hangs_does_not_hold_the_command() -> None:
     program = """if True:
         import socket, sys, threading
         from pika_redis.cli import main
-        socket.getaddrinfo = lambda *a, **k: threading.Event().wait()
+        look_up = socket.getaddrinfo
+        def hang(*args, flags=0, **options):
+            if flags & socket.AI_NUMERICHOST:
+                return look_up(*args, flags=flags, **options)
+            threading.Event().wait()
+        socket.getaddrinfo = hang
         sys.argv = ["pika-redis", "ping", "--url", "redis://slow.example:6379"]
         main()
     """

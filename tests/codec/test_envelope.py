@@ -135,6 +135,7 @@ def test_the_short_way_never_takes_what_the_long_way_refuses(tail: bytes, place:
 def test_what_is_no_entry_of_this_version_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed):
         parse(raw)
+    assert plain_payload(raw, raw[16:24]) is None
 
 
 def test_an_entry_without_tags_costs_28_bytes_for_the_usual_times_to_live() -> None:

@@ -1,9 +1,4 @@
-"""The grid {method, classmethod, staticmethod} x {async, sync} x both decorator orders. Never run: only checked.
-
-One cell is out of mypy's reach: a staticmethod called *through an instance*. mypy hands a decorator the plain function
-in both orders, so nothing tells it from a method, and it takes the first argument for the instance. Through the class,
-where staticmethods are usually called, it is right; pyright is right everywhere.
-"""
+"""The grid {method, classmethod, staticmethod} x {async, sync} x both decorator orders. Never run: only checked."""
 
 from __future__ import annotations
 
@@ -77,14 +72,14 @@ async def through_an_instance(one: AsyncGrid, other: SyncGrid) -> None:
     assert_type(await one.method_with_options(x=1), str)
     assert_type(await one.class_inner(1), str)
     assert_type(await one.class_outer(1), str)
-    assert_type(await one.static_inner(1), str)  # type: ignore[call-arg]  # see above
-    assert_type(await one.static_outer(1), str)  # type: ignore[call-arg]
+    assert_type(await one.static_inner(1), str)
+    assert_type(await one.static_outer(1), str)
     assert_type(other.method(1), str)
     assert_type(other.method_with_options(x=1), str)
     assert_type(other.class_inner(1), str)
     assert_type(other.class_outer(1), str)
-    assert_type(other.static_inner(1), str)  # type: ignore[call-arg]
-    assert_type(other.static_outer(1), str)  # type: ignore[call-arg]
+    assert_type(other.static_inner(1), str)
+    assert_type(other.static_outer(1), str)
 
 
 async def through_the_class() -> None:
@@ -108,6 +103,7 @@ async def the_helpers(one: AsyncGrid, other: SyncGrid) -> None:
     assert_type(await AsyncGrid.class_inner.invalidate(1), bool)
     assert_type(await AsyncGrid.static_outer.refresh(1), str)
     assert_type(await AsyncGrid.static_inner.invalidate(1), bool)
+    assert_type(await one.static_inner.invalidate(1), bool)
     assert_type(other.method.key_for(1), str)
     assert_type(other.method.invalidate(1), bool)
     assert_type(SyncGrid.class_inner.refresh(1), str)

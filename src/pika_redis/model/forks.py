@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import weakref
 from typing import Protocol
@@ -22,8 +23,9 @@ def forget_after_fork(holder: _Forgetful) -> None:
 
 
 def _in_child() -> None:
-    for holder in list(_registered):
-        holder.forget_all_after_fork()
+    with contextlib.ExitStack() as told:  # one that fails doesn't keep the others from being told
+        for holder in list(_registered):
+            told.callback(holder.forget_all_after_fork)
 
 
 if hasattr(os, "register_at_fork"):

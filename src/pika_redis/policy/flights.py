@@ -1,16 +1,21 @@
 """Flights: at most one load of a key at a time in one event loop.
 
 Strategy. Who finds nothing to serve *leads*: it registers a flight and its load runs. Who comes while the load runs
-*joins*: it waits for the flight's future. What must hold:
+*joins*: it waits until the flight lands. What must hold:
 
-1. Cancelling a caller never cancels the load for others. A load runs in a task of its own; callers wait behind a
-   shield. An *attached* load (one that uses request-scoped arguments) must run in its leader's task; when that is
-   cancelled the flight is handed over: its joiners start anew, and the first of them leads with its own arguments.
+1. Cancelling a caller never cancels the load for others. A load runs in a task of its own; every caller waits on a
+   future of its own. An *attached* load (one that uses request-scoped arguments) must run in its leader's task; when
+   that is cancelled the flight is handed over: its joiners start anew, and the first of them leads with its own
+   arguments.
 2. A failure reaches every joiner at once; nobody repeats the load in turn.
 3. An invalidation *detaches* the flights it concerns at once: whoever joined may have the result, which was asked for
    before the invalidation returned; nothing of it is stored, and whoever comes later leads a new flight.
-4. A loader that asks for its own key runs through (`loading`), or it would wait for itself.
+4. A loader that asks for its own key runs through (`is_loading`), or it would wait for itself. What a loader leaves
+   behind, such as a task that goes on, is no longer part of the load once the flight has landed.
 5. Each joiner gets a copy of a mutable result, made before anyone has the original.
+
+What is not prevented: two loads that wait for each other's keys, or a loader that waits for other code which asks for
+the loader's key. Both end with the hard timeout.
 """
 
 from __future__ import annotations
@@ -18,37 +23,101 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context, ContextVar
+from types import TracebackType
 
-__all__ = ["HANDED_OVER", "Flight", "Flights", "loading"]
+__all__ = ["HANDED_OVER", "Flight", "Flights", "Load", "entered", "is_loading", "loading"]
 
 HANDED_OVER = object()
 """The result of a flight whose leader went away: its joiners start anew."""
 
-loading: ContextVar[frozenset[tuple[int, str]]] = ContextVar("pika_redis_loading", default=frozenset())
-"""What the current context is loading: (id of the flow, key)."""
 
+class Load:
+    """A load of a key that is under way, and what came of it."""
 
-class Flight:
-    """One load under way."""
+    __slots__ = ("copy", "detached", "error", "family", "joiners", "key", "landed", "tags", "trace", "value")
 
-    __slots__ = ("background", "copy", "detached", "future", "joiners", "key", "tags")
-
-    def __init__(self, key: str, tags: Iterable[str], future: asyncio.Future[object], background: bool) -> None:
+    def __init__(self, family: object, key: str, tags: Iterable[str]) -> None:
+        self.family = family
+        """One object for all flows of a service: the same key in another service is another load."""
         self.key = key
         self.tags = frozenset(tags)
-        self.background = background
-        """A refresh while the old value is still served: only who has nothing to serve joins."""
-        self.future = future
         self.detached = False
         self.joiners = 0
+        self.landed = False
+        self.value: object = None
+        self.error: BaseException | None = None
+        self.trace: TracebackType | None = None
         self.copy: Callable[[], object] | None = None
         """Gives a joiner its own copy; None while the result itself may be given to all."""
+
+    def settle(self, value: object, error: BaseException | None) -> None:
+        """Note what came of it."""
+        self.value, self.error = value, error
+        if error is not None:
+            self.trace = error.__traceback__
+        self.landed = True
+
+    def result(self) -> object:
+        """The result itself. Raises what the load raised."""
+        if self.error is not None:
+            raise self.error.with_traceback(self.trace)  # or the traceback would grow with every caller
+        return self.value
+
+    def share(self) -> object:
+        """The result for one who joined. Raises what the load raised."""
+        value = self.result()
+        return value if self.copy is None or value is HANDED_OVER else self.copy()
+
+
+loading: ContextVar[tuple[Load, ...]] = ContextVar("pika_redis_loading", default=())
+"""The loads that the current context is part of; those that have landed meanwhile don't count."""
+
+
+def is_loading(family: object, key: str) -> bool:
+    """Whether the code that runs now is part of a load of this key."""
+    loads = loading.get()
+    return bool(loads) and any(one.key == key and one.family is family and not one.landed for one in loads)
+
+
+def entered(load: Load) -> tuple[Load, ...]:
+    """The value of `loading` within a load that begins here."""
+    return (*[one for one in loading.get() if not one.landed], load)
+
+
+class Flight(Load):
+    """A load in one event loop, for which callers wait."""
+
+    __slots__ = ("background", "hard_timeout", "waiters")
+
+    def __init__(
+        self, family: object, key: str, tags: Iterable[str], hard_timeout: float, *, background: bool = False
+    ) -> None:
+        super().__init__(family, key, tags)
+        self.hard_timeout = hard_timeout
+        self.background = background
+        """A refresh while the old value is still served: only who has nothing to serve joins."""
+        self.waiters: dict[asyncio.Future[None], None] = {}
+
+    async def wait(self) -> object:
+        """Wait for the result itself, for who led. Raises what the load raised."""
+        await self._landing()
+        return self.result()
 
     async def join(self) -> object:
         """Wait for the result; gives `HANDED_OVER` when the leader went away. Raises what the load raised."""
         self.joiners += 1
-        value = await asyncio.shield(self.future)
-        return value if self.copy is None or value is HANDED_OVER else self.copy()
+        await self._landing()
+        return self.share()
+
+    async def _landing(self) -> None:
+        if self.landed:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiters[waiter] = None
+        try:
+            await waiter
+        finally:
+            self.waiters.pop(waiter, None)
 
 
 class Flights:
@@ -63,28 +132,29 @@ class Flights:
         """The flight of a key that may be joined."""
         return self._flights.get(key)
 
-    def lead(self, key: str, tags: Iterable[str], *, background: bool = False) -> Flight:
-        """Register a flight. The caller must `land` it."""
-        flight = self._flights[key] = Flight(key, tags, self._loop.create_future(), background)
-        return flight
+    def lead(self, flight: Flight) -> None:
+        """Register a flight that begins. The caller must `land` it."""
+        self._flights[flight.key] = flight
+
+    def has_successor(self, flight: Flight) -> bool:
+        """Whether another flight for the same key has begun since."""
+        return self._flights.get(flight.key, flight) is not flight
 
     def start(self, work: Coroutine[object, object, None], context: Context) -> None:
         """Run a load in a task of its own."""
         task = self._loop.create_task(work, context=context, name="pika-redis load")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
 
     def land(self, flight: Flight, value: object = None, error: BaseException | None = None) -> None:
-        """End a flight: joiners get the value or the error, later callers find none."""
-        if self._flights.get(flight.key) is flight:
-            del self._flights[flight.key]
-        if flight.future.done():
+        """End a flight: who waits gets the value or the error, later callers find none."""
+        self._forget(flight)
+        flight.settle(value, error)
+        if self._loop.is_closed():
             return
-        if error is None:
-            flight.future.set_result(value)
-        else:
-            flight.future.set_exception(error)
-            flight.future.exception()  # if nobody waits any more, that is no fault to report
+        for waiter in flight.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def detach(self, concerned: Callable[[str, frozenset[str]], bool]) -> None:
         """Let go of flights, chosen by key and tags, whose result must not be stored. From any thread."""
@@ -101,13 +171,10 @@ class Flights:
                 if flight is not None:
                     self._let_go(flight)
 
-    def _let_go(self, flight: Flight) -> None:
-        flight.detached = True
-        self._flights.pop(flight.key, None)
-
     async def aclose(self) -> None:
         """Cancel the loads under way and wait for their end."""
-        tasks = [task for task in self._tasks if not task.done()]
+        here = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not here]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -115,6 +182,18 @@ class Flights:
         self._flights.clear()
 
     def abandon(self) -> None:
-        """In a forked child: the loads belong to the parent."""
+        """In a forked child, where the loads belong to the parent, or when the loop is closed."""
         self._flights = {}
-        self._tasks = set()
+
+    def _let_go(self, flight: Flight) -> None:
+        flight.detached = True
+        self._forget(flight)
+
+    def _forget(self, flight: Flight) -> None:
+        if self._flights.get(flight.key) is flight:
+            self._flights.pop(flight.key, None)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited for the flight has it

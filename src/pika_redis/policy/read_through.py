@@ -22,28 +22,21 @@ from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 
-from ..errors import (
-    CacheClosedError,
-    CacheError,
-    CacheServerError,
-    CacheUnavailableError,
-    SerializationError,
-    ValueTooLargeError,
-)
+from ..errors import CacheClosedError, SerializationError, ValueTooLargeError
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Found
 from ..model.missing import MISSING
 from ..storage.store import Store
 from ..wire.loops import LoopLocal
-from .flights import HANDED_OVER, Flight, Flights, loading
-from .loader import Loader, run_loader
+from .flights import HANDED_OVER, Flight, Flights, entered, is_loading, loading
+from .loader import Loader, run_loader, within
+from .outage import UNREACHABLE, Outage
 from .rules.freshness import Verdict, jittered, judge
 from .rules.options import Options
 
-__all__ = ["Plan", "ReadThrough"]
+__all__ = ["Plan", "ReadThrough", "draft_of"]
 
 _log = logging.getLogger("pika_redis")
-_UNREACHABLE = (CacheUnavailableError, CacheServerError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +46,15 @@ class Plan:
     options: Options
     tags: tuple[str, ...] = ()
     attached: bool = False
+
+
+def draft_of(value: object, options: Options, tags: tuple[str, ...]) -> Draft | None:
+    """A loaded value on its way into the store; None when it is not to be stored."""
+    ttl = options.ttl_of(value)
+    if not ttl or (options.store_if is not None and not options.store_if(value)):
+        return None
+    life = jittered(ttl, options.ttl_jitter, random.random())  # noqa: S311 (jitter, not a secret)
+    return Draft(value, life, tags, plain_integers=False, share=options.share)
 
 
 class ReadThrough:
@@ -69,7 +71,10 @@ class ReadThrough:
         self._store = store
         self._counters = counters
         self._copier = copier
-        self._reachable = True
+        self._asking = Outage(
+            counters, "the cache can't be asked, values are loaded without it", "the cache answers again"
+        )
+        self._storing = Outage(counters, "loaded values can't be stored", "loaded values are stored again")
 
     def over(self, store: Store) -> ReadThrough:
         """The same flow, sharing its flights, over another namespace's store."""
@@ -82,16 +87,13 @@ class ReadThrough:
     async def get_or_load(self, key: str, loader: Loader, plan: Plan) -> object:
         """The fresh value of `key`, loaded when there is none. Raises what the loader raises, LoadTimeoutError."""
         options = plan.options
-        me = (id(self._store), key)
-        if not options.enabled or me in loading.get():
+        if not options.enabled or is_loading(self._counters, key):
             return await self.uncached(key, loader, plan)
-        refresh_ms = options.refresh_ahead * 1000
-        value = self._store.hit(key, refresh_ms)
+        value = self._store.hit(key, options.refresh_ahead * 1000)
         if value is not MISSING:
             self._counters.hits += 1
             return value
         flights = self.flights.get()
-        found: Found | None = None
         while True:
             flight = flights.get(key)
             if flight is None or flight.background:
@@ -101,19 +103,22 @@ class ReadThrough:
                     self._counters.hits += 1
                     return value
                 flight = flights.get(key)
-            if flight is None:
-                self._counters.misses += 1
-                return await self._lead(key, found, loader, plan)
-            value = await flight.join()
+                if flight is None:
+                    self._counters.misses += 1
+                    return await self._lead(self._flight(key, plan), found, loader, plan)
+            value = await self._join(flight, options.hard_timeout)
             if value is not HANDED_OVER:
                 self._counters.misses += 1
                 self._counters.joined += 1
                 return value
 
     async def refresh(self, key: str, loader: Loader, plan: Plan) -> object:
-        """Load now whatever the store holds, store the result and give it."""
+        """Load now whatever the store holds, store the result and give it. Loads that began before are not stored."""
+        if not plan.options.enabled or is_loading(self._counters, key):
+            return await self.uncached(key, loader, plan)
+        self.detach_keys((key,))
         found = await self._fetch(key, plan)
-        return await self._lead(key, found, loader, plan)
+        return await self._lead(self._flight(key, plan), found, loader, plan)
 
     # -- before a change, and after it ---------------------------------------------------------------------------
 
@@ -133,12 +138,10 @@ class ReadThrough:
         """What the store says; None when it can't be asked."""
         try:
             found = await self._store.fetch(key, plan.tags)
-        except _UNREACHABLE as error:
-            self._unreachable(error)
+        except UNREACHABLE as error:
+            self._asking.failed(error)
             return None
-        if not self._reachable:
-            self._reachable = True
-            _log.info("the cache answers again")
+        self._asking.worked()
         return found
 
     async def _serve(self, key: str, found: Found | None, loader: Loader, plan: Plan) -> object:
@@ -152,66 +155,92 @@ class ReadThrough:
         if verdict is Verdict.FRESH or value is MISSING or self.flights.get().get(key) is not None:
             return value
         self._counters.refreshes += 1
+        flight = self._flight(key, plan, background=True)
         if not plan.attached:
-            self._depart(key, found, loader, plan, background=True)
+            self._depart(flight, found, loader, plan)
             return value
-        try:
-            return await self._lead(key, found, loader, plan)
-        except Exception as error:  # noqa: BLE001 (the value at hand is fresh; the load may fail)
-            _log.warning("a refresh ahead of expiry failed: %s", type(error).__name__)
-            return value
+        await self._stay(flight, found, loader, plan)
+        return flight.value if flight.error is None else value
 
-    async def _lead(self, key: str, found: Found | None, loader: Loader, plan: Plan) -> object:
-        if not plan.attached:
-            return await asyncio.shield(self._depart(key, found, loader, plan).future)
-        flights = self.flights.get()
-        flight = flights.lead(key, plan.tags)
-        mark = loading.set(loading.get() | {(id(self._store), key)})
-        try:
-            value = await self._load(flight, found, loader, plan)
-        except asyncio.CancelledError:
-            flights.land(flight, HANDED_OVER)
-            raise
-        except BaseException as error:
-            flights.land(flight, error=error)
-            raise
-        finally:
-            loading.reset(mark)
-        flights.land(flight, value)
-        return value
+    async def _join(self, flight: Flight, hard_timeout: float) -> object:
+        if hard_timeout >= flight.hard_timeout:
+            return await flight.join()
+        return await within(hard_timeout, flight.key, flight.join())
 
-    def _depart(self, key: str, found: Found | None, loader: Loader, plan: Plan, *, background: bool = False) -> Flight:
-        """Start a load in a task of its own."""
-        flights = self.flights.get()
-        flight = flights.lead(key, plan.tags, background=background)
-        context = Context() if plan.options.context == "clean" else copy_context()
-        context.run(loading.set, loading.get() | {(id(self._store), key)})
-        flights.start(self._fly(flights, flight, found, loader, plan), context)
+    def _flight(self, key: str, plan: Plan, *, background: bool = False) -> Flight:
+        flight = Flight(self._counters, key, plan.tags, plan.options.hard_timeout, background=background)
+        self.flights.get().lead(flight)
         return flight
 
-    async def _fly(self, flights: Flights, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> None:
+    async def _lead(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> object:
+        """The result of a flight that begins: in a task of its own, or in this one when it is attached."""
+        if not plan.attached:
+            self._depart(flight, found, loader, plan)
+            return await flight.wait()
+        await self._stay(flight, found, loader, plan)
+        return flight.result()
+
+    def _depart(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> None:
+        """Start a load in a task of its own."""
+        context = Context() if plan.options.context == "clean" else copy_context()
+        context.run(loading.set, entered(flight))
+        self.flights.get().start(self._fly(flight, found, loader, plan), context)
+
+    async def _stay(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> None:
+        """Load in the task of the caller."""
+        around = loading.get()
+        loading.set(entered(flight))
         try:
-            value = await self._load(flight, found, loader, plan)
-        except asyncio.CancelledError:
-            flights.land(flight, error=CacheClosedError(f"the cache was closed while {flight.key!r} was loaded"))
+            await self._fly(flight, found, loader, plan)
+        finally:
+            loading.set(around)  # no token: a request that is thrown away may end in another context
+
+    async def _fly(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> None:
+        """Load and land. Raises only what is meant for the task itself: that it is cancelled, that all shall end."""
+        flights = self.flights.get()
+        task = asyncio.current_task()
+        cancels = 0 if task is None else task.cancelling()
+        try:
+            value = await self._load(flights, flight, found, loader, plan)
+        except asyncio.CancelledError as error:
+            if task is None or task.cancelling() <= cancels:  # nobody cancelled us: it is the loader's own answer
+                flights.land(flight, error=error)
+                return
+            if plan.attached:
+                flights.land(flight, HANDED_OVER)
+            else:
+                flights.land(flight, error=CacheClosedError(f"the cache was closed while {flight.key!r} was loaded"))
+            raise
+        except GeneratorExit:
+            flights.land(flight, HANDED_OVER)
+            raise
+        except (KeyboardInterrupt, SystemExit) as error:
+            flights.land(flight, error=error)
             raise
         except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to those who wait)
+            if flight.background:
+                _log.warning("the refresh of %r ahead of its expiry failed", flight.key, exc_info=error)
             flights.land(flight, error=error)
         else:
             flights.land(flight, value)
 
-    async def _load(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> object:
+    async def _load(self, flights: Flights, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> object:
         """Capture, load, store. Raises what the loader raises, and SerializationError for what can't be stored."""
-        capture = await self._capture(found, plan)
+        stored = False
         try:
-            value = await run_loader(loader, plan.options.hard_timeout, flight.key)
-        except BaseException:
-            self._counters.load_failures += 1
-            await self._release(flight.key, found)
-            raise
-        self._counters.loads += 1
-        if not await self._store_loaded(flight, found, capture, value, plan.options):
-            await self._release(flight.key, found)
+            capture = await self._capture(found, plan)
+            try:
+                value = await run_loader(loader, plan.options.hard_timeout, flight.key)
+            except BaseException:
+                self._counters.load_failures += 1
+                raise
+            self._counters.loads += 1
+            if found is not None and capture is not None:
+                draft = draft_of(value, plan.options, plan.tags)
+                stored = draft is not None and await self._store_loaded(flight, found.identity, draft, capture)
+        finally:
+            if not stored and found is not None and found.entry is None and not flights.has_successor(flight):
+                await self._release(flight.key, found.identity)
         if flight.joiners and not plan.options.share:
             try:
                 flight.copy = self._copier(value)
@@ -220,52 +249,33 @@ class ReadThrough:
         return value
 
     async def _capture(self, found: Found | None, plan: Plan) -> Capture | None:
-        if found is None or found.capture.complete:
+        """The nonces to store under; None when nothing can be stored."""
+        if found is None or (found.capture.complete and not plan.tags):
             return None if found is None else found.capture
         try:
             return await self._store.capture(found.capture, plan.tags, plan.options.ttl)
-        except _UNREACHABLE as error:
-            self._unreachable(error)
+        except UNREACHABLE as error:
+            self._storing.failed(error)
             return None
 
-    async def _store_loaded(
-        self, flight: Flight, found: Found | None, capture: Capture | None, value: object, options: Options
-    ) -> bool:
-        """Store a loaded value if it may be; whether it was."""
-        ttl = options.ttl_of(value)
-        if found is None or capture is None or not ttl:
+    async def _store_loaded(self, flight: Flight, identity: bytes, draft: Draft, capture: Capture) -> bool:
+        """Store a loaded value unless the key changed meanwhile; whether it was stored."""
+        if flight.detached:  # from here to the store's command on its way nothing waits: no change can come between
             return False
-        if options.store_if is not None and not options.store_if(value):
-            return False
-        if flight.detached:
-            return False
-        draft = Draft(
-            value,
-            jittered(ttl, options.ttl_jitter, random.random()),  # noqa: S311 (jitter, not a secret)
-            tuple(capture.tags),
-            plain_integers=False,
-            share=options.share,
-        )
         try:
-            stored = await self._store.replace(flight.key, found.identity, draft, capture)
+            stored = await self._store.replace(flight.key, identity, draft, capture)
         except ValueTooLargeError as error:
-            _log.warning("a loaded value was not stored: %s", error)
+            _log.warning("the value loaded for %r was not stored: %s", flight.key, error)
             return False
-        except _UNREACHABLE as error:
-            self._unreachable(error)
+        except (*UNREACHABLE, CacheClosedError) as error:
+            self._storing.failed(error)
             return False
+        self._storing.worked()
         self._counters.sets += stored
         return stored
 
-    async def _release(self, key: str, found: Found | None) -> None:
-        if found is not None and found.entry is None:
-            try:
-                await self._store.release(key, found.identity)
-            except _UNREACHABLE as error:
-                self._unreachable(error)
-
-    def _unreachable(self, error: CacheError) -> None:
-        self._counters.errors += 1
-        if self._reachable:
-            self._reachable = False
-            _log.warning("the cache can't be asked, values are loaded without it: %s", error)
+    async def _release(self, key: str, identity: bytes) -> None:
+        try:
+            await self._store.release(key, identity)
+        except (*UNREACHABLE, CacheClosedError) as error:
+            self._storing.failed(error)

@@ -12,9 +12,10 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
+from weakref import WeakSet
 
 from ..codec import Codec, Undecodable
-from ..errors import ArgumentTypeError, BatchError, CacheUnavailableError, ConfigurationError
+from ..errors import ArgumentTypeError, CacheUnavailableError, ConfigurationError
 from ..model.counters import Counters
 from ..model.duration import Duration, to_ttl
 from ..model.entry import Draft
@@ -29,7 +30,7 @@ from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
 from ..storage.store import Store
 from .current import bypassing
-from .items import check_amount, check_pattern, checked_items, stats_of
+from .items import check_amount, check_pattern, checked_items, not_stored, stats_of
 from .key_checks import check_key, check_keys, check_tags
 from .key_text import bound_key
 from .protocols import Items
@@ -55,6 +56,7 @@ class Service:
         self._store: Store
         self._reads: ReadThrough
         self._changes: Changes
+        self._faces = WeakSet((self,))
 
     def _serve(self, store: Store, reads: ReadThrough, sync_reads: SyncReadThrough | None = None) -> None:
         """Stand before this store from now on."""
@@ -122,10 +124,8 @@ class Service:
     async def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
     async def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
         """Values aligned with `keys`, `default` in the gaps. Raises as `get`."""
-        names = self._names(keys)
-        if not names:
-            return []
-        return [self._typed(value, default, type) for value in await self._store.get_many(names)]
+        values = await self._store.get_many(self._names(keys))
+        return [self._typed(value, default, type) for value in values]
 
     async def exists(self, key: str) -> bool:
         """Whether `get` would find a value. Raises as `get`."""
@@ -150,7 +150,7 @@ class Service:
         changed. Raises SerializationError, ArgumentError for a ttl of 0 or below, CacheUnavailableError.
         """
         name = self.name_of(key)
-        failed = await self._changes.write([(name, Draft(value, self._ttl(ttl), check_tags(tags) if tags else ()))])
+        failed = await self._changes.write([(name, Draft(value, self._ttl(ttl), check_tags(tags)))])
         if failed:
             raise failed[name]
 
@@ -166,17 +166,11 @@ class Service:
         for item in checked_items(items):
             name = self.name_of(item.key)
             life = default if item.ttl is None else to_ttl(item.ttl)
-            drafts[name] = Draft(item.value, life, check_tags(item.tags) if item.tags else shared)
+            drafts[name] = Draft(item.value, life, check_tags(item.tags) or shared)
             keys[name] = item.key
-        if not drafts:
-            return
         failed = await self._changes.write(list(drafts.items()))
         if failed:
-            first = next(iter(failed.values()))
-            raise BatchError(
-                f"{len(failed)} of {len(drafts)} items were not stored; the first: {first}",
-                {keys[name]: error for name, error in failed.items()},
-            )
+            raise not_stored(failed, keys)
 
     async def add(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
         """Store only if there is no value, atomically; whether it was stored. Raises as `set`."""
@@ -206,20 +200,19 @@ class Service:
     # -- ending -----------------------------------------------------------------------------------------------
 
     async def delete(self, key: str) -> bool:
-        """Remove a value; whether it was there. No load that began before stores its result afterwards."""
+        """Remove a value; whether it was there (dead ones may count). No load from before is stored afterwards."""
         return await self._changes.delete([self.name_of(key)]) > 0
 
     async def delete_many(self, keys: Sequence[str]) -> int:
-        """Remove several values; how many were there."""
-        names = self._names(keys)
-        return await self._changes.delete(names) if names else 0
+        """Remove several values; how many were there (dead ones may count)."""
+        return await self._changes.delete(self._names(keys))
 
     async def mark_stale(self, key: str) -> bool:
         """Expire a value logically: `get` misses, loads replace it; whether there was one."""
         return await self._changes.mark_stale(self.name_of(key))
 
     async def delete_pattern(self, pattern: str) -> int:
-        """Remove the keys that match a Redis glob such as ``session:*``; how many.
+        """Remove the keys that match a Redis glob such as ``session:*``; how many (dead ones may count).
 
         The server's keys are walked with SCAN, never KEYS. Raises ArgumentTypeError, ArgumentError.
         """
@@ -231,9 +224,7 @@ class Service:
 
     async def invalidate_tags(self, tags: Sequence[str]) -> None:
         """End every entry that carries one of the tags, however many they are."""
-        names = check_tags(tags)
-        if names:
-            await self._changes.invalidate(names)
+        await self._changes.invalidate(check_tags(tags, most=math.inf))
 
     async def clear(self, *, sweep: bool = True) -> None:
         """End every entry under this service's prefix at once; then (`sweep`) remove its keys, counters included.
@@ -241,9 +232,7 @@ class Service:
         Raises ConfigurationError for a sweep without a prefix, which would empty the whole database.
         """
         if sweep and not self._prefix:
-            raise ConfigurationError(
-                "clear() without a key_prefix would empty the whole database; set one, or sweep=False"
-            )
+            raise ConfigurationError("clear() without a key_prefix would empty the database; set one, or sweep=False")
         await self._changes.clear()
         if sweep:
             await self.delete_pattern("*")
@@ -288,7 +277,7 @@ class Service:
         if not callable(loader):
             raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
         given = dict(options) if ttl is None else {**options, "ttl": ttl}
-        plan = Plan(resolve(self._options, given), check_tags(tags) if tags else ())
+        plan = Plan(resolve(self._options, given), check_tags(tags))
         name = self.name_of(key)
         if bypassing.get():
             return await self._reads.uncached(name, loader, plan)
@@ -297,7 +286,8 @@ class Service:
     # -- the service itself ---------------------------------------------------------------------------------------
 
     def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> Self:
-        """The same service, connections and counts with other defaults. Raises as a wrong option of a call does."""
+        """The same service with other defaults; closing one closes all. Raises as a wrong option of a call does."""
+        self._refuse_when_closed()
         other = copy.copy(self)
         return other._become(resolve(self._options, options), key_prefix)  # noqa: SLF001 (a copy of ourselves)
 
@@ -320,6 +310,7 @@ class Service:
 
     async def execute(self, *command: str | bytes | float, key: str | None = None) -> Any:
         """Run any command on the server. Raises CacheUnavailableError where there is none."""
+        self._refuse_when_closed()
         raise CacheUnavailableError(f"{type(self).__name__} has no server that could run a command")
 
     async def execute_many(self, commands: Sequence[Sequence[str | bytes | float]]) -> list[Any]:
@@ -328,6 +319,7 @@ class Service:
 
     async def connect(self) -> None:
         """Reach the store now rather than at first use. Raises CacheUnavailableError, AccessDeniedError."""
+        self._refuse_when_closed()
 
     async def aclose(self) -> None:
         """End the loads under way and let go of the store. Afterwards every verb raises CacheClosedError."""
@@ -335,10 +327,12 @@ class Service:
         if isinstance(self._store, ClosedStore):
             return
         closed: Any = ClosedStore()
-        self._store = self._reads = self._changes = closed
+        for face in self._faces:
+            face._store = face._reads = face._changes = closed  # noqa: SLF001 (the same service)
         await reads.flights.aclose()
 
     async def __aenter__(self) -> Self:
+        await self.connect()
         return self
 
     async def __aexit__(
@@ -372,11 +366,11 @@ class Service:
     @property
     def sync(self) -> SyncCacheService:
         """The same verbs without ``await``. Raises ArgumentTypeError where there are none."""
-        return SyncCacheService(self, self.sync_reads())
+        return SyncCacheService(self)
 
-    def hit(self, key: str, refresh_ms: float) -> object:
-        """The value that this process holds fresh, counted as a hit; else MISSING, not counted."""
-        value = self._store.hit(self.name_of(key), refresh_ms)
+    def hit(self, name: str, refresh_ms: float) -> object:
+        """The value under a full name that this process holds fresh, counted as a hit; else MISSING, not counted."""
+        value = self._store.hit(name, refresh_ms)
         if value is not MISSING:
             self._counters.hits += 1
         return value
@@ -387,8 +381,13 @@ class Service:
 
     _always_exact = False
 
+    def _refuse_when_closed(self) -> None:
+        if isinstance(self._store, ClosedStore):
+            self._store.closed()
+
     def _become(self, options: Options, key_prefix: str | None) -> Self:
         """A copy takes on its own options and namespace."""
+        self._faces.add(self)
         self._options = options
         if key_prefix is not None:
             self._move(Namespace(check_prefix(key_prefix, "key_prefix")))

@@ -1,92 +1,137 @@
 """Cached functions: what `@cache` makes of a function.
 
-Strategy. A cached function is an object with an ``__call__`` of the function's own kind (``async def`` for async
-functions, so that frameworks which ask await it), the function's signature, and the helpers ``key_for``,
-``invalidate``, ``refresh``, ``peek`` and ``uncached``. It is a descriptor: through an instance or class it gives a
-bound twin, so the helpers work there too.
+Strategy. A cached function is an object with a ``__call__`` of the function's own kind (``async def`` for an async
+function, so that frameworks which look await it), the function's signature and attributes, and the helpers ``key_for``,
+``invalidate``, ``refresh``, ``peek`` and ``uncached``. There are two of it:
 
-A hit runs one synchronous chain: find the service, build the key, look into the process's memory. Only what is not
-there awaits. What depends on the options alone is settled at decoration, what depends on the service at its first use.
+- the *definition* (`CachedAsyncFunction`, `CachedSyncFunction`) stands where the function stood. It is a descriptor
+  that binds as what was decorated does: a function to the instance, a classmethod to the class, a staticmethod to
+  nothing. It is pickled by its name, as functions are;
+- access through an instance or class gives a *bound twin* (`CachedAsync`, `CachedSync`), as it gives a bound method of
+  a function: made anew at each access, equal to the others of its receiver, with the same helpers.
+
+Both are thin; the work is done by one `CachedCore` a function. A hit runs one synchronous chain: find the service,
+build the key, look into the process's memory. Only what is not there awaits. What depends on the options alone is
+settled at decoration, what depends on the service at its first use.
 """
 
 from __future__ import annotations
 
-import asyncio
-import asyncio.coroutines
 import inspect
+import weakref
 from collections.abc import Callable, Mapping
-from functools import partial, update_wrapper
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, get_type_hints, overload
+from functools import cached_property, update_wrapper
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, final
 
 from ..errors import ArgumentTypeError
-from ..model.missing import MISSING, MissingType
+from ..model.missing import MISSING
 from ..policy.read_through import Plan
 from ..policy.rules.options import CacheOptions, Options, resolve
+from .annotations import return_annotation
 from .arguments import Receiver
 from .base import Service
 from .current import bypassing
-from .default import current_service
-from .keys import KeyMaker
+from .default import ServiceSource, checked_service, finder
+from .keys import KeyMaker, KeyRules
 
-__all__ = [
-    "CachedAsync",
-    "CachedClassAsync",
-    "CachedClassSync",
-    "CachedCore",
-    "CachedSync",
-    "ServiceSource",
-    "finder",
-]
+__all__ = ["Anything", "Arguments", "Cached", "CachedCore", "Definition"]
 
 P = ParamSpec("P")
-Q = ParamSpec("Q")
 T = TypeVar("T")
-S = TypeVar("S")
-_ASYNCIO_MARK: object = getattr(asyncio.coroutines, "_is_coroutine", None)
-ServiceSource = Service | Callable[[], Service] | None
-Arguments = tuple[object, ...]
+Arguments = tuple[Any, ...]
+_NAMES = 4096
+
+
+class _Settled:
+    """A function's options over the defaults of one service."""
+
+    __slots__ = ("names", "options", "refresh_ms", "service")
+
+    def __init__(self, service: Service, options: Options) -> None:
+        self.service = service
+        self.options = options
+        self.refresh_ms = options.refresh_ahead * 1000
+        self.names: dict[str, str] = {}
+        """Keys of this function as the service names them, checked and with its prefix."""
+
+    def name_of(self, key: str) -> str:
+        """The full name, which is remembered."""
+        name = self.service.name_of(key)
+        if len(self.names) >= _NAMES:
+            self.names.clear()
+        self.names[key] = name
+        return name
 
 
 class CachedCore:
-    """What async and sync cached functions share: service, key, options, plan of a call."""
+    """One cached function's service, keys and options.
+
+    `told` is what the decorated object said of its receiver: a classmethod's is the class, a staticmethod has none;
+    None for a function, which may become a method. Raises ArgumentTypeError or ConfigurationError for whatever is
+    wrong with rules, source or options.
+    """
 
     def __init__(
-        self, function: Callable[..., Any], maker: KeyMaker, source: ServiceSource, options: CacheOptions
+        self,
+        function: Callable[..., Any],
+        told: Receiver | None,
+        rules: KeyRules,
+        source: ServiceSource,
+        options: CacheOptions,
     ) -> None:
         self.function = function
-        self.maker = maker
-        self.options = options
-        self.find = finder(source, maker.receiver)
-        self._settled: tuple[Service, Options, float] | None = None
+        self.doc = function.__doc__
+        self.module = function.__module__
+        self.told = told
+        self.definition: Any = None
+        """The object that stands where the function stood."""
+        self.maker = KeyMaker(function, rules, told)
+        self._memo = self.maker.memo if self.maker.receiver is Receiver.NONE else {}
+        """Keys of calls with one argument, see `KeyMaker`."""
+        self._find = finder(source, self.maker.receiver)
+        self._fixed = source if isinstance(source, Service) else None
+        self._given = options
         resolve(Options(), options)  # what makes no sense by itself fails at decoration
-
-    def settled(self, service: Service) -> tuple[Service, Options, float]:
-        """The service with the options as they are over its defaults, and the refresh window in ms."""
-        settled = self._settled
-        if settled is not None and settled[0] is service:
-            return settled
-        options = resolve(service.options, self.options)
-        service.register_annotation(_return_annotation(self.function))
-        self._settled = settled = (service, options, options.refresh_ahead * 1000)
-        return settled
+        self._settled: _Settled | None = None
+        """What was settled for the service of the last call: all that a hit looks at."""
+        self._resolved: weakref.WeakKeyDictionary[Service, Options] = weakref.WeakKeyDictionary()
 
     def hit(self, args: Arguments, kwargs: Mapping[str, object]) -> object:
         """The value that this process holds fresh, else MISSING."""
-        service = self.find(args)
-        settled = self._settled
-        if settled is None or settled[0] is not service:
-            settled = self.settled(service)
-        key = self.maker.key(args, kwargs)
-        if key is None or bypassing.get() or not settled[1].enabled:
+        if bypassing.get():
             return MISSING
-        return service.hit(key, settled[2])
+        service: object = self._fixed
+        if service is None:
+            service = self._find(args)
+        settled = self._settled
+        if settled is None or settled.service is not service:
+            settled = self._settle(service)
+        key = None
+        if len(args) == 1 and not kwargs:
+            known = self._memo.get(type(args[0]))
+            if known is not None:
+                key = known.get(args[0])
+        if key is None:
+            key = self.maker.key(args, kwargs)
+        if key is None or not settled.options.enabled:
+            return MISSING
+        return settled.service.hit(settled.names.get(key) or settled.name_of(key), settled.refresh_ms)
 
-    def planned(self, args: Arguments, kwargs: Mapping[str, object]) -> tuple[Service, str | None, Plan]:
-        """Everything the slow path needs: service, key (None = not to be cached), plan."""
-        service, options, _ = self.settled(self.find(args))
-        key = None if bypassing.get() else self.maker.key(args, kwargs)
-        attached = self.maker.is_request_scoped(args, kwargs)
-        return service, key, Plan(options, self.maker.tags(args, kwargs), attached)
+    def planned(self, args: Arguments, kwargs: Mapping[str, object]) -> tuple[Service, str, Plan] | None:
+        """All that a read-through needs: service, name, plan. None for a call that is not cached."""
+        if bypassing.get():
+            return None
+        key = self.maker.key(args, kwargs)
+        if key is None:
+            return None
+        settled = self._ready(args)
+        plan = Plan(settled.options, self.maker.tags(args, kwargs), self.maker.is_request_scoped(args, kwargs))
+        return settled.service, settled.name_of(key), plan
+
+    def addressed(self, args: Arguments, kwargs: Mapping[str, object]) -> tuple[Service, str]:
+        """Service and key of a call. Raises ArgumentTypeError for a call that is not cached."""
+        key = self.key_for(args, kwargs)
+        return self._ready(args).service, key
 
     def key_for(self, args: Arguments, kwargs: Mapping[str, object]) -> str:
         """The call's key without the service's prefix. Raises ArgumentTypeError for a call that is not cached."""
@@ -95,213 +140,123 @@ class CachedCore:
             raise ArgumentTypeError("this call has no key: only GET and HEAD requests are cached")
         return key
 
+    def _ready(self, args: Arguments) -> _Settled:
+        """What is settled for the call's service, which can now decode what the function returns."""
+        service = self._find(args)
+        settled = self._settled
+        if settled is None or settled.service is not service:
+            settled = self._settle(service)
+        settled.service.register_annotation(self._returns)
+        return settled
+
+    def _settle(self, found: object) -> _Settled:
+        service = checked_service(found)
+        options = self._resolved.get(service)
+        if options is None:  # two threads may both resolve them, to the same
+            options = self._resolved[service] = resolve(service.options, self._given)
+        self._settled = settled = _Settled(service, options)
+        return settled
+
+    @cached_property
+    def _returns(self) -> object:
+        return return_annotation(self.function)
+
+
+@final
+class Anything:
+    """Named by no annotation: a function that takes it takes anything, so that parameter is no `self` and no `cls`."""
+
 
 class Cached(Generic[P, T]):
-    """What async and sync cached functions have in common; `bound` is the receiver of a method."""
+    """What bound twins and definitions of both kinds have in common; made like this it is a twin."""
 
-    def __init__(self, core: CachedCore, bound: Arguments = ()) -> None:
-        self._core = core
-        self._bound = bound
-        if not bound:
-            update_wrapper(cast("Any", self), core.function)
+    _core: CachedCore
+    _bound: Arguments
+    """The receiver of a twin; nothing for a definition."""
+
+    def __init__(self, definition: Cached[..., Any], receiver: object) -> None:
+        self._core = core = definition._core
+        self._bound = (receiver,)
+        self.__doc__ = core.doc
+        self.__module__ = core.module
 
     def key_for(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of this call, without the service's prefix. Raises as the call would for its arguments."""
-        return self._core.key_for(self._bound + args, kwargs)
+        return self._core.key_for(self._all(args), kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        return _from_function(self, self._core, self._bound, name)
+    def _all(self, args: Arguments) -> Arguments:
+        """The arguments with the receiver, for a helper."""
+        return self._bound + args
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cached):
             return NotImplemented
-        same = self._core is other._core and len(self._bound) == len(other._bound)
-        return same and all(one is another for one, another in zip(self._bound, other._bound, strict=True))
+        if not (self._bound and other._bound):
+            return self is other
+        return self._core is other._core and self._bound[0] is other._bound[0]
 
     def __hash__(self) -> int:
         return hash((id(self._core), *map(id, self._bound)))
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """By name, as functions are pickled; a bound twin by its receiver and name."""
+        """By name, as functions are pickled; a bound twin by its receiver and name, as methods are."""
         if self._bound:
             return getattr, (self._bound[0], self._core.function.__name__)
         return self._core.function.__qualname__
 
     def __repr__(self) -> str:
-        return f"<cached {self._core.function.__qualname__}>"
+        of = f" of {self._bound[0]!r}" if self._bound else ""
+        return f"<cached {self._core.function.__qualname__}{of}>"
 
+    if TYPE_CHECKING:  # what is there is told by `__getattr__`; type checkers shall see no other names
+        __name__: str
+        __qualname__: str
 
-class CachedAsync(Cached[P, T]):
-    """A cached async function, or (`bound`) the method of one instance or class."""
-
-    def __init__(self, core: CachedCore, bound: Arguments = ()) -> None:
-        super().__init__(core, bound)
-        _mark_as_coroutine_function(self)
-
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The cached result of this call, or what the function gives, which is then stored."""
-        core = self._core
-        given = self._bound + args if self._bound else args
-        value = core.hit(given, kwargs)
-        if value is not MISSING:
-            return cast("T", value)
-        service, key, plan = core.planned(given, kwargs)
-        loader = partial(core.function, *given, **kwargs)
-        if key is None:
-            return cast("T", await loader())
-        return cast("T", await service.reads.get_or_load(service.name_of(key), loader, plan))
-
-    async def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Remove the entry of this call; whether there was one."""
-        given = self._bound + args
-        return await self._core.find(given).delete(self._core.key_for(given, kwargs))
-
-    async def refresh(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Load now, store, and give the result."""
-        given = self._bound + args
-        service, key, plan = self._core.planned(given, kwargs)
-        loader = partial(self._core.function, *given, **kwargs)
-        if key is None:
-            return cast("T", await loader())
-        return cast("T", await service.reads.refresh(service.name_of(key), loader, plan))
-
-    async def peek(self, *args: P.args, **kwargs: P.kwargs) -> T | MissingType:
-        """The cached result, or MISSING; never loads."""
-        given = self._bound + args
-        service = self._core.settled(self._core.find(given))[0]
-        return cast("T | MissingType", await service.get(self._core.key_for(given, kwargs), MISSING))
-
-    async def uncached(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function itself; nothing is looked up or stored."""
-        return cast("T", await self._core.function(*self._bound, *args, **kwargs))
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
-    @overload
-    def __get__(
-        self: CachedAsync[Concatenate[S, Q], T], instance: S, owner: type[Any] | None = None
-    ) -> CachedAsync[Q, T]: ...
-    @overload
-    def __get__(self, instance: object, owner: type[Any] | None = None) -> Self: ...
-    def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
-        bound = _bound_to(self._core, instance, owner)
-        return CachedAsync(self._core, bound) if bound else self
-
-
-class CachedSync(Cached[P, T]):
-    """A cached synchronous function: needs a service whose verbs never wait (memory)."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The cached result of this call, or what the function gives, which is then stored."""
-        core = self._core
-        given = self._bound + args if self._bound else args
-        value = core.hit(given, kwargs)
-        if value is not MISSING:
-            return cast("T", value)
-        service, key, plan = core.planned(given, kwargs)
-        reads = service.sync_reads()
-        loader = partial(core.function, *given, **kwargs)
-        return cast("T", loader() if key is None else reads.get_or_load(service.name_of(key), loader, plan))
-
-    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Remove the entry of this call; whether there was one."""
-        given = self._bound + args
-        return self._core.find(given).sync.delete(self._core.key_for(given, kwargs))
-
-    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Load now, store, and give the result."""
-        given = self._bound + args
-        service, key, plan = self._core.planned(given, kwargs)
-        reads = service.sync_reads()
-        loader = partial(self._core.function, *given, **kwargs)
-        return cast("T", loader() if key is None else reads.refresh(service.name_of(key), loader, plan))
-
-    def peek(self, *args: P.args, **kwargs: P.kwargs) -> T | MissingType:
-        """The cached result, or MISSING; never loads."""
-        given = self._bound + args
-        service = self._core.settled(self._core.find(given))[0]
-        return cast("T | MissingType", service.sync.get(self._core.key_for(given, kwargs), MISSING))
-
-    def uncached(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function itself; nothing is looked up or stored."""
-        return cast("T", self._core.function(*self._bound, *args, **kwargs))
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
-    @overload
-    def __get__(
-        self: CachedSync[Concatenate[S, Q], T], instance: S, owner: type[Any] | None = None
-    ) -> CachedSync[Q, T]: ...
-    @overload
-    def __get__(self, instance: object, owner: type[Any] | None = None) -> Self: ...
-    def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
-        bound = _bound_to(self._core, instance, owner)
-        return CachedSync(self._core, bound) if bound else self
-
-
-class CachedClassAsync(CachedAsync[Concatenate[type[S], Q], T], Generic[S, Q, T]):
-    """A cached async classmethod: through the class and through instances it is bound to the class."""
-
-    def __get__(self, instance: S | None, owner: type[S] | None = None) -> CachedAsync[Q, T]:  # type: ignore[override]
-        return CachedAsync(self._core, _bound_to(self._core, instance, owner))
-
-
-class CachedClassSync(CachedSync[Concatenate[type[S], Q], T], Generic[S, Q, T]):
-    """A cached synchronous classmethod: through the class and through instances it is bound to the class."""
-
-    def __get__(self, instance: S | None, owner: type[S] | None = None) -> CachedSync[Q, T]:  # type: ignore[override]
-        return CachedSync(self._core, _bound_to(self._core, instance, owner))
-
-
-def finder(source: ServiceSource, receiver: Receiver) -> Callable[[Arguments], Service]:
-    """How the service of a call is found, settled at decoration."""
-    if isinstance(source, Service):
-        return lambda _: source
-    if source is not None and not callable(source):
-        raise ArgumentTypeError(f"service must be a service or a function that gives one, not {type(source).__name__}")
-    if source is not None:
-        given = source
-        return lambda _: given()
-    if receiver is Receiver.NONE:
-        return lambda _: current_service()
-    return lambda args: getattr(args[0], "cache_service", None) or current_service()
-
-
-def _bound_to(core: CachedCore, instance: object, owner: type[Any] | None) -> Arguments:
-    """What access through an instance or class puts before the arguments."""
-    match core.maker.receiver:
-        case Receiver.CLASS:
-            bound = owner if owner is not None else instance if isinstance(instance, type) else type(instance)
-            # `@classmethod` outside of us hands the class over as the instance
-            return (instance if isinstance(instance, type) else bound,)
-        case Receiver.INSTANCE if instance is not None:
-            return (instance,)
-        case _:
-            return ()
-
-
-def _from_function(cached: object, core: CachedCore, bound: Arguments, name: str) -> Any:
-    """What a bound twin shows of its function: name, docstring, and the signature without the receiver."""
-    if bound and name == "__signature__":
-        signature = inspect.signature(core.function)
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
-    if bound and name in ("__name__", "__qualname__", "__doc__", "__module__", "__wrapped__"):
-        return getattr(core.function, name)
-    raise AttributeError(f"{cached!r} has no attribute {name!r}")
-
-
-def _return_annotation(function: Callable[..., Any]) -> object:
-    """The function's return annotation, resolved; None when that can't be done."""
-    try:
-        return get_type_hints(function).get("return")
-    except Exception:  # noqa: BLE001 (whatever a user's annotation raises when it is evaluated)
-        return None
-
-
-def _mark_as_coroutine_function(cached: object) -> None:
-    """Let `inspect.iscoroutinefunction` (3.12) and asyncio's (3.11) know that a call gives a coroutine."""
-    mark = getattr(inspect, "markcoroutinefunction", None)
-    if mark is not None:
-        mark(cached)
     else:
-        setattr(cached, "_is_coroutine", _ASYNCIO_MARK)  # noqa: B010 (asyncio's name, not ours)
+
+        def __getattr__(self, name: str) -> object:
+            return _shown(self, name)
+
+
+def _shown(cached: Cached[..., Any], name: str) -> object:
+    """What a definition shows of its function, and a twin of its definition, as methods do of their functions."""
+    core: Any = vars(cached).get("_core")
+    bound = vars(cached).get("_bound")
+    if bound:
+        if name == "__self__":
+            return bound[0]
+        if name == "__func__":
+            return core.definition
+        if name == "__signature__":
+            signature = inspect.signature(core.function)
+            return signature.replace(parameters=list(signature.parameters.values())[1:])
+    source = core and (core.definition if bound else core.function)
+    try:
+        return getattr(source, name)
+    except AttributeError:
+        raise AttributeError(f"{type(cached).__name__} has no attribute {name!r}", name=name, obj=cached) from None
+
+
+class Definition(Cached[P, T]):
+    """The object that stands where the function stood."""
+
+    def __init__(self, core: CachedCore) -> None:
+        update_wrapper(cast("Any", self), core.function)
+        self._core = core
+        self._bound = ()
+        self._binds_class = core.told is Receiver.CLASS
+        self._is_static = core.told is Receiver.NONE
+        core.definition = self
+
+    def _all(self, args: Arguments) -> Arguments:
+        if self._core.maker.receiver is Receiver.CLASS and not (args and self._is_method_of(args[0])):
+            name = self.__qualname__
+            raise ArgumentTypeError(
+                f"{name}: from Python 3.13 on @classmethod above @cache hides the class from the helpers; write @cache "
+                f"above @classmethod, or name the class first: {name}.key_for({name.rpartition('.')[0]}, ...)"
+            )
+        return args
+
+    def _is_method_of(self, owner: object) -> bool:
+        places = [vars(kind).values() for kind in owner.__mro__] if isinstance(owner, type) else []
+        return any(getattr(found, "__func__", found) is self for place in places for found in place)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, Unpack, overload
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from ..errors import ArgumentTypeError
 from ..policy.rules.options import CacheOptions
-from .arguments import Receiver
-from .cached import CachedAsync, CachedClassAsync, CachedClassSync, CachedCore, CachedSync, ServiceSource
+from .cached import Cached, CachedCore
+from .cached_async import CachedAsync, CachedAsyncFunction
+from .cached_sync import CachedSync, CachedSyncFunction
+from .default import ServiceSource
 from .invalidates import Invalidation
-from .keys import KeyGenerator, KeyMaker, KeyRules
+from .keys import KeyGenerator, KeyRules
 from .tags import Tags
+from .targets import is_async, plain_function
 
 __all__ = ["cache", "cached"]
 
@@ -21,11 +22,7 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 T = TypeVar("T")
 C = TypeVar("C")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-_ASYNC: Mapping[bool, Callable[[CachedCore], object]] = {False: CachedAsync, True: CachedClassAsync}
-_SYNC: Mapping[bool, Callable[[CachedCore], object]] = {False: CachedSync, True: CachedClassSync}
+F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
 
 
 class CacheDecorator(Protocol):
@@ -34,31 +31,23 @@ class CacheDecorator(Protocol):
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: classmethod[C, Q, Coroutine[Any, Any, T]], /
-    ) -> CachedClassAsync[C, Q, T]: ...
+    ) -> CachedAsync[Q, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: staticmethod[P, Coroutine[Any, Any, T]], /
     ) -> CachedAsync[P, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
-        self, function: Callable[Concatenate[type[C], Q], Coroutine[Any, Any, T]], /
-    ) -> CachedClassAsync[C, Q, T]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: Callable[P, Coroutine[Any, Any, T]], /
-    ) -> CachedAsync[P, T]: ...
+    ) -> CachedAsyncFunction[P, T]: ...
     @overload
-    def __call__(self, function: classmethod[C, Q, T], /) -> CachedClassSync[C, Q, T]: ...
+    def __call__(self, function: classmethod[C, Q, T], /) -> CachedSync[Q, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self, function: staticmethod[P, T], /
     ) -> CachedSync[P, T]: ...
     @overload
-    def __call__(  # pyright: ignore[reportOverlappingOverload]
-        self, function: Callable[Concatenate[type[C], Q], T], /
-    ) -> CachedClassSync[C, Q, T]: ...
-    @overload
-    def __call__(self, function: Callable[P, T], /) -> CachedSync[P, T]: ...
+    def __call__(self, function: Callable[P, T], /) -> CachedSyncFunction[P, T]: ...
 
 
 class _Cache:
@@ -67,31 +56,23 @@ class _Cache:
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: classmethod[C, Q, Coroutine[Any, Any, T]], /
-    ) -> CachedClassAsync[C, Q, T]: ...
+    ) -> CachedAsync[Q, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: staticmethod[P, Coroutine[Any, Any, T]], /
     ) -> CachedAsync[P, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
-        self, function: Callable[Concatenate[type[C], Q], Coroutine[Any, Any, T]], /
-    ) -> CachedClassAsync[C, Q, T]: ...
-    @overload
-    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]
         self, function: Callable[P, Coroutine[Any, Any, T]], /
-    ) -> CachedAsync[P, T]: ...
+    ) -> CachedAsyncFunction[P, T]: ...
     @overload
-    def __call__(self, function: classmethod[C, Q, T], /) -> CachedClassSync[C, Q, T]: ...
+    def __call__(self, function: classmethod[C, Q, T], /) -> CachedSync[Q, T]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self, function: staticmethod[P, T], /
     ) -> CachedSync[P, T]: ...
     @overload
-    def __call__(  # pyright: ignore[reportOverlappingOverload]
-        self, function: Callable[Concatenate[type[C], Q], T], /
-    ) -> CachedClassSync[C, Q, T]: ...
-    @overload
-    def __call__(self, function: Callable[P, T], /) -> CachedSync[P, T]: ...
+    def __call__(self, function: Callable[P, T], /) -> CachedSyncFunction[P, T]: ...
     @overload
     def __call__(
         self,
@@ -138,10 +119,11 @@ class _Cache:
         )
 
         def decorate(target: Any) -> Any:
-            plain, receiver = _unwrapped(target)
-            core = CachedCore(plain, KeyMaker(plain, rules, receiver), service, options)
-            kinds = _ASYNC if inspect.iscoroutinefunction(plain) else _SYNC
-            return kinds[core.maker.receiver is Receiver.CLASS](core)
+            function, told = plain_function(target, "@cache")
+            if isinstance(function, Cached):
+                raise ArgumentTypeError(f"{function!r} is cached already")
+            core = CachedCore(function, told, rules, service, options)
+            return CachedAsyncFunction(core) if is_async(function) else CachedSyncFunction(core)
 
         return decorate if function is None else decorate(function)
 
@@ -152,26 +134,6 @@ class _Cache:
         invalidates nothing. Inside a database transaction decorate the function that commits, not one within.
         """
         return Invalidation(tags, keys, service)
-
-
-def _unwrapped(target: Any) -> tuple[Callable[..., Any], Receiver | None]:
-    """The plain function behind what was decorated, and its receiver where the wrapping tells."""
-    receiver = None
-    if isinstance(target, classmethod):
-        target, receiver = target.__func__, Receiver.CLASS
-    elif isinstance(target, staticmethod):
-        target, receiver = target.__func__, Receiver.NONE
-    if isinstance(target, CachedAsync | CachedSync):
-        raise ArgumentTypeError(f"{target!r} is cached already")
-    if isinstance(target, property | functools.cached_property):
-        raise ArgumentTypeError("@cache does not take a property: cache the function that it calls")
-    if inspect.isclass(target):
-        raise ArgumentTypeError(f"@cache does not take the class {target.__name__}: cache a function that makes one")
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        raise ArgumentTypeError(f"@cache does not take the generator {target.__qualname__}: return a list instead")
-    if not callable(target) or not hasattr(target, "__qualname__"):
-        raise ArgumentTypeError(f"@cache takes a function, not {type(target).__name__}")
-    return target, receiver
 
 
 cache: Final = _Cache()

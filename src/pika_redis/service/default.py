@@ -1,52 +1,78 @@
-"""The process's default service, and how a cached function finds the service of a call: never bound at import.
+"""Which service a cached function uses: found at each call, never bound at import.
 
-In this order: the decorator's `service=`, the instance's `cache_service`, `use_service(...)` around the call (set by
-the framework integrations and by tests), the process's default.
+In this order: the decorator's `service=`, the `cache_service` of the instance or class, `use_service(...)` around the
+call (set by the framework integrations and by tests), the process's default.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import threading
-from typing import cast
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from ..errors import ArgumentTypeError
+from ..model.forks import forget_after_fork
+from .arguments import Receiver
 from .base import Service
 from .current import current
 from .memory_service import MemoryCacheService
+from .protocols import FullCacheService
 from .redis_service import RedisService
 from .settings import environment_names_a_server
 
-__all__ = ["current_service", "get_default_service", "set_default_service"]
+__all__ = ["Finder", "ServiceSource", "checked_service", "finder", "get_default_service", "set_default_service"]
 
 _log = logging.getLogger("pika_redis")
-_lock = threading.Lock()
-_default: Service | None = None
+
+ServiceSource: TypeAlias = FullCacheService | Callable[[], FullCacheService] | None
+Finder: TypeAlias = Callable[[tuple[Any, ...]], object]
+"""Gives the service of a call with these positional arguments, unchecked."""
 
 
-def set_default_service(service: Service | None) -> None:
-    """The service of every cached function that is told no other; None = decide anew at next use."""
-    global _default  # noqa: PLW0603 (one default a process is what the function is for)
-    if service is not None and not isinstance(service, Service):
-        raise ArgumentTypeError(f"a default service must be a cache service, not {type(service).__name__}")
-    with _lock:
-        _default = service
+class _Default:
+    """The process's default service, made at its first use."""
+
+    def __init__(self) -> None:
+        self.service: Service | None = None
+        self._lock = threading.Lock()
+        forget_after_fork(self)
+
+    def choose(self, service: Service | None) -> None:
+        with self._lock:
+            self.service = service
+
+    def make(self) -> Service:
+        with self._lock:
+            if self.service is None:
+                self.service = _made()
+            return self.service
+
+    def forget_all_after_fork(self) -> None:
+        self._lock = threading.Lock()  # the parent may hold the old one; services see to themselves
+
+
+_default = _Default()
+
+
+def set_default_service(service: FullCacheService | None) -> None:
+    """The service of every cached function that is told no other; None = decide anew at next use.
+
+    Raises ArgumentTypeError for what is no service of this package.
+    """
+    _default.choose(None if service is None else checked_service(service))
 
 
 def get_default_service() -> Service:
     """The process's default: what was set, else Redis when REDIS_URL or REDIS_HOST is set, else memory.
 
-    Falling back to memory is said once, at WARNING: each process then has a cache of its own.
+    Falling back to memory is said once, at WARNING: each process then has a cache of its own. Raises
+    ConfigurationError for a setting in the environment that makes no sense.
     """
-    global _default  # noqa: PLW0603
-    service = _default
-    if service is None:
-        with _lock:
-            if _default is None:
-                _default = _made()
-            service = _default
-    return service
+    service = _default.service
+    return _default.make() if service is None else service
 
 
 def _made() -> Service:
@@ -59,7 +85,35 @@ def _made() -> Service:
     return MemoryCacheService()
 
 
-def current_service() -> Service:
-    """The service of the running context, else the process's default."""
+def checked_service(found: object) -> Service:
+    """The service itself. Raises ArgumentTypeError for what cached functions can't use."""
+    if isinstance(found, Service):
+        return found
+    shown = found.__name__ + " itself" if isinstance(found, type) else type(found).__name__
+    raise ArgumentTypeError(
+        f"a cached function needs a RedisService, MemoryCacheService or NullService (from service=, cache_service, "
+        f"use_service or set_default_service), not {shown}"
+    )
+
+
+def finder(source: ServiceSource, receiver: Receiver) -> Finder:
+    """How the service of a call is found, settled at decoration. Raises ArgumentTypeError for a wrong `source`."""
+    if source is None:
+        return _current if receiver is Receiver.NONE else _own_or_current
+    if isinstance(source, type) or not callable(source):
+        service = checked_service(source)
+        return lambda _args: service
+    if inspect.iscoroutinefunction(source):
+        raise ArgumentTypeError("service must be a service or a plain function that gives one, not an async function")
+    given = source
+    return lambda _args: given()
+
+
+def _current(_args: tuple[Any, ...]) -> object:
     service = current.get()
-    return get_default_service() if service is None else cast("Service", service)
+    return get_default_service() if service is None else service
+
+
+def _own_or_current(args: tuple[Any, ...]) -> object:
+    own = getattr(args[0], "cache_service", None) if args else None
+    return _current(args) if own is None else own

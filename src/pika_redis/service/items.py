@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, BatchError
 from ..model.counters import Counters
 from ..model.item import CacheItem
 from ..model.report import CacheStats
 
-__all__ = ["check_amount", "check_pattern", "checked_items", "stats_of"]
+__all__ = ["check_amount", "check_pattern", "checked_items", "not_stored", "stats_of"]
 
 _FIELDS = frozenset(field.name for field in dataclasses.fields(CacheItem))
 
@@ -57,6 +57,15 @@ def _from_dict(item: object) -> CacheItem:
         wrong = f"has the unknown field {unknown[0]!r}" if unknown else "lacks key or value"
         raise ArgumentTypeError(f"an item dict {wrong}; its fields are key, value, and optionally ttl and tags")
     return CacheItem(fields["key"], fields["value"], fields.get("ttl"), fields.get("tags") or ())
+
+
+def not_stored(failed: Mapping[str, Exception], keys: Mapping[str, str]) -> BatchError:
+    """The error of a batch. `failed` is by full name, `keys` gives each item's name the key that its caller wrote."""
+    first = next(iter(failed.values()))
+    return BatchError(
+        f"{len(failed)} of {len(keys)} items were not stored; the first: {first}",
+        {keys[name]: error for name, error in failed.items()},
+    )
 
 
 def stats_of(counters: Counters, keys: int, memory: int, *, exact: bool) -> CacheStats:

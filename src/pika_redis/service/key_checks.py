@@ -33,11 +33,11 @@ def check_keys(keys: object) -> list[str]:
     return [check_key(key) for key in _several(keys, "keys", "a sequence of keys")]
 
 
-def check_tags(tags: object) -> tuple[str, ...]:
+def check_tags(tags: object, *, most: float = MAX_TAGS) -> tuple[str, ...]:
     """The tags, each once, in order.
 
     Raises ArgumentTypeError for a bare string or a tag that is none, ArgumentError for an empty tag, one above
-    `MAX_TAG_BYTES` bytes of UTF-8, and more than `MAX_TAGS` tags.
+    `MAX_TAG_BYTES` bytes of UTF-8, and more than `most` tags: those that one entry may carry.
     """
     if tags == ():
         return ()
@@ -51,8 +51,8 @@ def check_tags(tags: object) -> tuple[str, ...]:
         if _check_encodes(text, "a tag") > MAX_TAG_BYTES:
             raise ArgumentError(f"a tag must have at most {MAX_TAG_BYTES} bytes: {text[:80]!r}... is longer")
         checked[text] = None
-    if len(checked) > MAX_TAGS:
-        raise ArgumentError(f"at most {MAX_TAGS} tags, not {len(checked)}")
+    if len(checked) > most:
+        raise ArgumentError(f"at most {most} tags, not {len(checked)}")
     return tuple(checked)
 
 

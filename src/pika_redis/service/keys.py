@@ -95,6 +95,7 @@ class KeyMaker:
             for name, parameter in self._binder.parameters.items()
             if name not in ignored
         ]
+        self._of_instance = self.receiver is Receiver.INSTANCE
         self._single = {Receiver.NONE: 1, Receiver.INSTANCE: 2, Receiver.CLASS: -1}[self.receiver]
         self._warned = False
         self._make = self._chosen(rules.key_generator, names)
@@ -109,13 +110,16 @@ class KeyMaker:
         """
         shape: object
         values: object
-        if not kwargs and len(args) == self._single:
-            values = args[-1]
-            shape = type(values) if self._single == 1 else (type(args[0]), type(values))
-        else:
-            held = args[1:] if self.receiver is Receiver.INSTANCE else args
+        if kwargs:
+            held = args[1:] if self._of_instance else args
             shape = (*kwargs, *map(type, args), *map(type, kwargs.values()))
             values = (*held, *kwargs.values())
+        elif len(args) == self._single:
+            values = args[-1]
+            shape = (type(args[0]), type(values)) if self._of_instance else type(values)
+        else:
+            shape = tuple(map(type, args))
+            values = args[1:] if self._of_instance else args
         known = self.memo.get(shape)
         if known is not None:
             key = known.get(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from ..codec import Codec, Limits, Serializer
 from ..errors import ArgumentError, ArgumentTypeError
@@ -86,6 +86,7 @@ class MemoryCacheService(Service):
         return value
 
     def sync_reads(self) -> SyncReadThrough:
+        self._refuse_when_closed()
         return self._sync_reads
 
     _always_exact = True
@@ -98,6 +99,3 @@ class MemoryCacheService(Service):
         store = self._store_of(namespace)
         self._sync_reads = SyncReadThrough(store, self._counters, copier(self._codec))
         self._serve(store, self._reads.over(store), self._sync_reads)
-
-    async def __aenter__(self) -> Self:
-        return self

@@ -29,4 +29,5 @@ class NullService(Service):
         self._serve(store, ReadThrough(store, self._counters, copier(codec)), self._sync_reads)
 
     def sync_reads(self) -> SyncReadThrough:
+        self._refuse_when_closed()
         return self._sync_reads

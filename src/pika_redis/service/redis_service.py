@@ -18,7 +18,7 @@ from ..policy.rules.options import Options
 from ..storage.copies import copier
 from ..storage.memory import MemoryStore, Shelf
 from ..storage.namespace import Namespace
-from ..storage.null import ClosedStore, NullStore
+from ..storage.null import NullStore
 from ..storage.records import Records
 from ..storage.remote import RemoteStore
 from ..storage.remote_tags import RemoteTags
@@ -138,8 +138,7 @@ class RedisService(Service):
         return replies
 
     def _node(self) -> Node:
-        if isinstance(self._store, ClosedStore):
-            self._store.closed()
+        self._refuse_when_closed()
         if self._config.address.kind == "memory":
             raise CacheUnavailableError("memory:// has no server that could run a command")
         return self._nodes.get()
@@ -148,6 +147,7 @@ class RedisService(Service):
 
     async def connect(self) -> None:
         """Reach the server now. Raises CacheUnavailableError with the reason, AccessDeniedError."""
+        self._refuse_when_closed()
         if self._config.address.kind != "memory" and self._config.enabled:
             await self._node().ready()
 

@@ -24,16 +24,17 @@ class _Service(FullCacheService, Protocol):
     @property
     def options(self) -> Options: ...
     def name_of(self, key: str) -> str: ...
+    def sync_reads(self) -> SyncReadThrough: ...
 
 
 class SyncCacheService:
     """A service's verbs for synchronous code, on any thread. Each means what the async verb of its name means."""
 
-    __slots__ = ("_reads", "_service")
+    __slots__ = ("_service",)
 
-    def __init__(self, service: _Service, reads: SyncReadThrough) -> None:
+    def __init__(self, service: _Service) -> None:
+        service.sync_reads()  # refuses where there are none
         self._service = service
-        self._reads = reads
 
     def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
         return finish(cast("Any", self._service.get)(key, default, type=type))
@@ -111,7 +112,7 @@ class SyncCacheService:
             raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
         service = self._service
         given = dict(options) if ttl is None else {**options, "ttl": ttl}
-        plan = Plan(resolve(service.options, given), check_tags(tags) if tags else ())
+        plan = Plan(resolve(service.options, given), check_tags(tags))
         if bypassing.get():
             return loader()
-        return cast("T", self._reads.get_or_load(service.name_of(key), loader, plan))
+        return cast("T", service.sync_reads().get_or_load(service.name_of(key), loader, plan))

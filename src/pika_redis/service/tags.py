@@ -1,4 +1,7 @@
-"""Tags of a decorated function: templates such as ``"user:{id}"``, or a callable, resolved per call."""
+"""Tags of a decorated function: templates such as ``"user:{id}"``, or a callable, resolved per call.
+
+A writer's keys are named in the same way, see `TagMaker.of_keys`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TypeAlias, cast
 
 from ..errors import ArgumentTypeError, ConfigurationError, UnstableArgumentError
 from .arguments import NamedCall
-from .key_checks import check_tags
+from .key_checks import check_keys, check_tags
 
 __all__ = ["TagMaker", "Tags"]
 
@@ -17,48 +20,62 @@ Tags: TypeAlias = Sequence[str] | Callable[..., Iterable[str]]
 _Field = tuple[str, tuple[str, ...]]
 
 
+_Check = Callable[[object], Sequence[str]]
+
+
 class TagMaker:
     """What a function's calls are tagged with; everything wrong with a template raises here, at decoration."""
 
-    def __init__(self, tags: Tags, parameters: Sequence[str], function: str) -> None:
+    def __init__(
+        self, tags: Tags, parameters: Sequence[str], function: str, check: _Check = check_tags, noun: str = "tag"
+    ) -> None:
         self._function = function
+        self._check = check
+        self._noun = noun
         self._call: NamedCall | None = None
         self._templates: list[_Template] = []
         self.static: tuple[str, ...] | None = None
         """The tags themselves where no argument enters them, else None."""
         if callable(tags):
-            self._call = NamedCall(tags, parameters, "tags", function)
+            self._call = NamedCall(tags, parameters, f"{noun}s", function)
             return
-        self._templates = [_Template(text, parameters, function) for text in check_tags(tags)]
+        self._templates = [_Template(text, parameters, function, noun) for text in check(tags)]
         if not any(template.fields for template in self._templates):
-            self.static = check_tags([template.fill({}) for template in self._templates])
+            self.static = tuple(check([template.fill({}) for template in self._templates]))
+
+    @classmethod
+    def of_keys(cls, keys: Tags, parameters: Sequence[str], function: str) -> TagMaker:
+        """The same for keys, without the service's prefix. Raises for what is no key."""
+        return cls(keys, parameters, function, check_keys, "key")
 
     def resolve(self, arguments: Mapping[str, object]) -> tuple[str, ...]:
         """The tags of one call, each once, in order. Raises ArgumentError or ArgumentTypeError for what is no tag."""
         if self.static is not None:
             return self.static
         if self._call is None:
-            return check_tags([template.fill(arguments) for template in self._templates])
+            return tuple(self._check([template.fill(arguments) for template in self._templates]))
         found = self._call(arguments)
         if isinstance(found, str | bytes) or not isinstance(found, Iterable):
             raise ArgumentTypeError(
-                f"the tags callable of {self._function} must return a sequence of strings, not {type(found).__name__}"
+                f"the {self._noun}s callable of {self._function} must return a sequence of strings, "
+                f"not {type(found).__name__}"
             )
-        return check_tags(cast("Iterable[object]", found))
+        return tuple(self._check(cast("Iterable[object]", found)))
 
 
 class _Template:
     """Literal text and fields: ``{id}`` or ``{user.id}``, filled as an f-string would."""
 
-    def __init__(self, text: str, parameters: Sequence[str], function: str) -> None:
+    def __init__(self, text: str, parameters: Sequence[str], function: str, noun: str) -> None:
         self._text = text
+        self._noun = noun
         self._function = function
         self.fields: list[_Field] = []
         self._literals: list[str] = []
         try:
             pieces = list(string.Formatter().parse(text))
         except ValueError as error:
-            raise ConfigurationError(f"tag {text!r} of {function} doesn't parse: {error}") from None
+            raise ConfigurationError(f"{noun} {text!r} of {function} doesn't parse: {error}") from None
         for literal, field, spec, conversion in pieces:
             self._literals.append(literal)
             if field is None:
@@ -66,12 +83,12 @@ class _Template:
             name, *path = field.split(".")
             if spec or conversion or not all(part.isidentifier() for part in (name, *path)):
                 raise ConfigurationError(
-                    f"tag {text!r} of {function} may hold {{name}} and {{name.attribute}}, without indexes, "
+                    f"{noun} {text!r} of {function} may hold {{name}} and {{name.attribute}}, without indexes, "
                     f"conversions and format specs; pass a callable for more"
                 )
             if name not in parameters:
                 raise ConfigurationError(
-                    f"tag {text!r} names {name!r}, which {function} has no parameter for; "
+                    f"{noun} {text!r} names {name!r}, which {function} has no parameter for; "
                     f"it has {', '.join(parameters) or 'none'}"
                 )
             self.fields.append((name, tuple(path)))
@@ -87,7 +104,7 @@ class _Template:
         kind = type(value)
         if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__ and kind.__format__ is object.__format__:
             raise UnstableArgumentError(
-                f"tag {self._text!r} of {self._function} shows an object of class {kind.__qualname__}, "
+                f"{self._noun} {self._text!r} of {self._function} shows an object of class {kind.__qualname__}, "
                 f"which has no text of its own; name one of its attributes"
             )
         return format(value, "")

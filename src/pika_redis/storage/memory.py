@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from ..codec import Codec, Undecodable
-from ..errors import ArgumentError, CacheError, KeyNotFoundError, NotAnIntegerError, ValueTooLargeError
+from ..errors import ArgumentError, CacheError, KeyNotFoundError, NotAnIntegerError
 from ..model.clock import Clock
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Found
@@ -128,7 +128,8 @@ class MemoryStore:
         self._clock = clock
         self._now = clock.monotonic
         self._counters = counters
-        self._max_bytes = shelf.max_value_bytes
+        self._scalars = _SCALARS if codec.is_immutable(None) else frozenset[type]()
+        self._surely_fits = shelf.max_value_bytes // 2 - 64  # UTF-8 takes at most twice what Python does
 
     def beside(self, namespace: Namespace) -> MemoryStore:
         """The store of another namespace on the same shelf."""
@@ -157,12 +158,11 @@ class MemoryStore:
         slot = self._fresh(key)
         if slot is None:
             return MISSING, None
-        value = slot.value if slot.value is not MISSING else self._unpacked(slot)
-        return value, slot.ends - self._now()
+        value = self._value(slot)
+        return value, None if value is MISSING else slot.ends - self._now()
 
     async def remaining(self, key: str) -> float | None:
-        slot = self._fresh(key)
-        return None if slot is None else slot.ends - self._now()
+        return (await self.get_with_ttl(key))[1]
 
     async def fetch(self, key: str, tags: Sequence[str]) -> Found:
         shelf = self._shelf
@@ -181,7 +181,7 @@ class MemoryStore:
         slot = entry.body
         assert isinstance(slot, Slot)
         slot.reads += 1
-        return slot.value if slot.value is not MISSING else self._unpacked(slot)
+        return self._value(slot)
 
     # -- writing ----------------------------------------------------------------------------------------------
 
@@ -248,7 +248,11 @@ class MemoryStore:
         shelf = self._shelf
         with shelf.lock:
             slot = self._fresh(key)
-            if slot is None:
+            if slot is None:  # what is dead gets a new identity: no load that began before may be stored in its place
+                shelf.leases.pop(key, None)
+                dead = shelf.slots.get(key)
+                if dead is not None:
+                    dead.identity = shelf.new_identity()
                 return False
             if slot.counter:
                 shelf.remove(key)
@@ -266,10 +270,11 @@ class MemoryStore:
                 if not create:
                     raise KeyNotFoundError(f"there is no counter at {key!r} and create is False")
                 value, born, left = 0, now, ttl
-            elif type(slot.value) is not int or slot.tags:
-                raise NotAnIntegerError(f"{key!r} holds a tagged value or no integer; counters are plain integers")
             else:
-                value, born, left = slot.value, slot.born, slot.ends - slot.born
+                held = self._value(slot)
+                if type(held) is not int or slot.tags:
+                    raise NotAnIntegerError(f"{key!r} holds a tagged value or no integer; counters are plain integers")
+                value, born, left = held, slot.born, slot.ends - slot.born
             total = value + amount
             if total not in INT64:
                 raise ArgumentError(f"the counter at {key!r} plus {amount} would leave 64 bits")
@@ -286,7 +291,8 @@ class MemoryStore:
                 self._shelf.tags.pop(self._namespace.tag_key(tag), None)
 
     async def rotate_epoch(self) -> None:
-        self._remove_where(lambda _: True)
+        """Counters have no epoch on a server either: they end with a sweep."""
+        self._remove_where(lambda _: True, counters=False)
 
     async def sweep(self, pattern: str, *, delete: bool = True) -> int:
         matches = compile_glob(self._namespace.pattern(pattern))
@@ -311,11 +317,11 @@ class MemoryStore:
         prefix = self._namespace.prefix
         return [(key, slot) for key, slot in self._shelf.slots.items() if key.startswith(prefix)]
 
-    def _remove_where(self, matches: Callable[[str], bool]) -> int:
+    def _remove_where(self, matches: Callable[[str], bool], *, counters: bool = True) -> int:
         now = self._now()
         shelf = self._shelf
         with shelf.lock:
-            gone = [slot for key, slot in self._mine() if matches(key)]
+            gone = [slot for key, slot in self._mine() if matches(key) and (counters or not slot.counter)]
             for slot in gone:
                 shelf.remove(slot.key)
             for key in [key for key in shelf.leases if key.startswith(self._namespace.prefix) and matches(key)]:
@@ -332,6 +338,9 @@ class MemoryStore:
     def _tags_current(self, slot: Slot) -> bool:
         tags = self._shelf.tags
         return all(tags.get(tag) == nonce for tag, nonce in slot.tags)
+
+    def _value(self, slot: Slot) -> object:
+        return slot.value if slot.value is not MISSING else self._unpacked(slot)
 
     def _unpacked(self, slot: Slot) -> object:
         try:
@@ -350,12 +359,12 @@ class MemoryStore:
         tags = tuple((self._namespace.tag_key(tag), capture.tags[tag] or b"") for tag in draft.tags)
         slot = Slot(key, self._now(), draft.ttl, tags)
         value = draft.value
-        if type(value) in _SCALARS:
+        slot.counter = draft.plain_integers and type(value) is int and not tags and value in INT64
+        if slot.counter or value is None or type(value) in self._scalars:
             size = sys.getsizeof(value)
-            if size - 64 > self._max_bytes:
-                raise ValueTooLargeError(f"the value takes {size} bytes; max_value_bytes is {self._max_bytes}")
+            if size > self._surely_fits:
+                self._codec.encode(value)  # refuses what a server would not get
             slot.value = value
-            slot.counter = draft.plain_integers and type(value) is int and not tags and value in INT64
         else:
             slot.payload, slot.compressed = self._codec.encode(value)
             size = len(slot.payload)

@@ -19,10 +19,11 @@ _LONGEST_INTEGER = 20
 
 
 def plain_integer(raw: bytes) -> int | None:
-    """The number that a counter's bytes stand for; None for anything else."""
+    """The number that a counter's bytes stand for; None for anything else, ``007`` and ``-0`` among it."""
     digits = raw[1:] if raw[:1] == b"-" else raw
     if digits.isdigit() and len(raw) <= _LONGEST_INTEGER:
-        return int(raw)
+        number = int(raw)
+        return number if number in INT64 and b"%d" % number == raw else None
     return None
 
 
@@ -59,6 +60,15 @@ class Records:
                 self._counters.undecodable += 1
             return None
         return Record(raw, None, header, payload)
+
+    @staticmethod
+    def is_ours(raw: bytes) -> bool:
+        """Whether an entry of this version wrote the bytes, live or not."""
+        try:
+            parse(raw)
+        except Malformed:
+            return False
+        return True
 
     def entry(self, record: Record) -> Entry:
         """The record as policy sees it."""

@@ -37,6 +37,7 @@ __all__ = ["RemoteStore"]
 
 _CHUNK = 1000
 _ROUNDS = 8
+_GONE = -2  # PTTL of a key that is absent
 
 
 class RemoteStore:
@@ -74,8 +75,7 @@ class RemoteStore:
             payload = plain_payload(raw, epoch[1:9])
             if payload is not None:
                 return self._records.decoded(payload, False)
-        record = (await self._living([raw], epoch))[0]
-        return MISSING if record is None or not self._fresh(record) else self._records.value(record)
+        return (await self._judged(raw, epoch))[1]
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
         values: list[object] = []
@@ -106,14 +106,11 @@ class RemoteStore:
         return values
 
     async def get_with_ttl(self, key: str) -> tuple[object, float | None]:
-        record, left = await self._look(key)
-        if record is None:
-            return MISSING, None
-        value = self._records.value(record)
-        return value, None if value is MISSING else left
+        _, value, left = await self._look(key)
+        return value, left
 
     async def remaining(self, key: str) -> float | None:
-        return (await self._look(key))[1]
+        return (await self._look(key))[2]
 
     async def fetch(self, key: str, tags: Sequence[str]) -> Found:
         node = self._nodes.get()
@@ -133,20 +130,26 @@ class RemoteStore:
     def open(self, entry: Entry) -> object | MissingType:
         return self._records.value(cast("Record", entry.body))
 
-    async def _look(self, key: str) -> tuple[Record | None, float | None]:
-        """A fresh record and its remaining seconds."""
-        replies = await self._nodes.get().call_many([("PTTL", key), ("MGET", key, self._epoch_key)])
-        left, reply = cast("tuple[int, list[bytes | None]]", _checked(replies))
+    async def _look(self, key: str) -> tuple[Record | None, object, float | None]:
+        """What `get` would find: the record, its value and its remaining seconds; None, MISSING, None for a miss."""
+        replies = await self._nodes.get().call_many([("MGET", key, self._epoch_key), ("PTTL", key)])
+        reply, left = cast("tuple[list[bytes | None], int]", _checked(replies))
         raw, epoch = reply
-        if raw is None:
-            return None, None
-        record = (await self._living([raw], epoch))[0]
-        if record is None or not self._fresh(record):
-            return None, None
+        if raw is None or left == _GONE:
+            return None, MISSING, None
+        record, value = await self._judged(raw, epoch)
+        if record is None:
+            return None, MISSING, None
         if left < 0:
-            return record, math.inf
+            return record, value, math.inf
         extra = 0 if record.header is None else record.header.extra_ms
-        return record, max(0, left - extra) / 1000
+        return record, value, max(0, left - extra) / 1000
+
+    async def _judged(self, raw: bytes, epoch: bytes | None) -> tuple[Record | None, object]:
+        """The record and its value when `get` may give it, else None and MISSING."""
+        record = (await self._living([raw], epoch))[0]
+        value = MISSING if record is None or not self._fresh(record) else self._records.value(record)
+        return (None if value is MISSING else record), value
 
     async def _living(
         self, raws: Sequence[bytes], epoch: bytes | None, known: Mapping[str, bytes | None] | None = None
@@ -186,7 +189,12 @@ class RemoteStore:
     async def replace(self, key: str, identity: bytes, draft: Draft, capture: Capture) -> bool:
         packed = self._records.pack(draft)
         entry = self._records.seal(draft, packed, capture, self.now_ms())
-        return await self._swap(key, identity, entry, draft.ttl, Repeat.NEVER)
+        try:
+            return await self._swap(key, identity, entry, draft.ttl, Repeat.NEVER)
+        except CacheServerError as error:
+            if error.code != "NOSCRIPT":
+                raise
+            return False  # the server forgot the script: not stored, which costs one miss
 
     async def release(self, key: str, identity: bytes) -> None:
         """A look at the server leaves nothing there that would have to be taken back."""
@@ -246,7 +254,8 @@ class RemoteStore:
         packed = (b"", False) if ready is not None else self._records.pack(draft)
         for _ in range(_ROUNDS):
             found = await self.fetch(key, draft.tags)
-            if found.entry is not None and not found.entry.marked_stale:
+            live = found.entry is not None and not found.entry.marked_stale
+            if found.entry is not None and live and self.open(found.entry) is not MISSING:
                 return False
             capture = await self._tags.complete(found.capture, draft.tags, draft.ttl)
             entry = ready or self._records.seal(draft, packed, capture, self.now_ms())
@@ -263,7 +272,7 @@ class RemoteStore:
     async def touch(self, key: str, ttl: float) -> bool:
         limit = ttl_ms(ttl)
         for _ in range(_ROUNDS):
-            record, _ = await self._look(key)
+            record, _, _ = await self._look(key)
             if record is None:
                 return False
             if record.header is None:
@@ -275,13 +284,18 @@ class RemoteStore:
             renewed = self._records.renewed(record, ttl, self.now_ms())
             if await self._swap(key, record.identity, renewed, ttl, Repeat.ALWAYS):
                 return True
-        return False
+        raise CacheServerError(f"{key!r} changed during every attempt to touch it")
 
     async def mark_stale(self, key: str) -> bool:
-        record, _ = await self._look(key)
-        if record is None:
+        raw, epoch = cast("list[bytes | None]", await self._nodes.get().call(("MGET", key, self._epoch_key)))
+        if raw is None:
             return False
-        return bool(await self._nodes.get().run(MARK_STALE, key, (os.urandom(IDENTITY - 1),)))
+        record, _ = await self._judged(raw, epoch)
+        if record is None and not self._records.is_ours(raw):
+            return False
+        # What is dead gets a new identity too: no load that began before may be stored in its place.
+        marked = await self._nodes.get().run(MARK_STALE, key, (os.urandom(IDENTITY - 1),))
+        return record is not None and bool(marked)
 
     async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
         limit = ttl_ms(ttl)
@@ -295,11 +309,14 @@ class RemoteStore:
                 raise KeyNotFoundError(f"there is no counter at {key!r} and create is False")
             if reply[0] == 3:
                 raise ArgumentError(f"the counter at {key!r} plus {amount} would leave 64 bits")
+            seen = cast("bytes", reply[1])
             found = await self.fetch(key, ())
+            if found.identity != seen[:IDENTITY]:
+                continue  # somebody changed it meanwhile
             if found.entry is None or found.entry.marked_stale:
+                if not self._records.is_ours(seen):
+                    raise NotAnIntegerError(f"{key!r} holds bytes of somebody else that are no plain integer")
                 dead = found.identity
-                if not dead and reply[1] == b"":
-                    raise NotAnIntegerError(f"{key!r} holds another kind of value than a counter")
                 continue
             total = self._loaded_integer(found.entry, key) + amount
             if total not in INT64:

@@ -16,6 +16,7 @@ import math
 import os
 from collections.abc import Sequence
 
+from ..errors import CacheServerError
 from ..model.clock import Clock
 from ..model.entry import Capture
 from ..wire.connection import Command, Reply
@@ -94,6 +95,10 @@ class RemoteTags:
         if fresh:
             commands = [self._make_command(key, nonce, full) for key, nonce in fresh.items()]
             replies = await self._nodes.get().call_many(commands, Repeat.ALWAYS)
+            foreign = [key for key, reply in zip(keys, replies, strict=True) if _is_foreign(reply)]
+            if foreign:  # whatever stands there is no tag: without this, nothing could be written under it again
+                await self._nodes.get().call(("DEL", *foreign))
+                return await self.complete(await self.read(tags), tags, ttl)
             for key, reply in zip(keys, replies, strict=True):
                 if isinstance(reply, Exception):
                     raise reply
@@ -111,7 +116,8 @@ class RemoteTags:
 
     async def invalidate(self, tags: Sequence[str]) -> None:
         """Delete the tags. Raises CacheUnavailableError, CacheServerError."""
-        await self._nodes.get().call(("DEL", *map(self._namespace.tag_key, tags)))
+        if tags:
+            await self._nodes.get().call(("DEL", *map(self._namespace.tag_key, tags)))
 
     async def rotate_epoch(self) -> None:
         """Delete the epoch: every entry of the namespace is dead from now on."""
@@ -135,6 +141,13 @@ class RemoteTags:
             limit = "" if life == _NO_EXPIRY else life * 1000
             await self._nodes.get().run(RENEW_TAG, key, (b"T" + nonce, life.to_bytes(4, "big"), limit))
             self._renewed[key] = (life, now)
+
+
+def _is_foreign(made: Reply) -> bool:
+    """Whether the key that should hold a tag was found to hold something else."""
+    if isinstance(made, CacheServerError):
+        return made.code == "WRONGTYPE"
+    return made is not None and not isinstance(made, Exception) and nonce_of(made) is None
 
 
 def _tag_life(ttl: float) -> int:

@@ -1,6 +1,18 @@
-"""For tests of your own: a real server that starts in milliseconds, and a clock that you move by hand."""
+"""For tests of your own: a real server that starts in milliseconds, time that passes when told, and the contract."""
 
+from .ageing import age_entries
+from .assertions import refuses  # before the suite: it asks pytest to show the values of the suite's asserts
 from .clock import FakeClock
+from .conformance import ConformanceSuite
 from .server import EmbeddedServer, find_server, free_port, unique_prefix
 
-__all__ = ["EmbeddedServer", "FakeClock", "find_server", "free_port", "unique_prefix"]
+__all__ = [
+    "ConformanceSuite",
+    "EmbeddedServer",
+    "FakeClock",
+    "age_entries",
+    "find_server",
+    "free_port",
+    "refuses",
+    "unique_prefix",
+]

@@ -5,21 +5,24 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-__all__ = ["RetryPolicy", "reconnect_delay"]
+__all__ = ["LONGEST_DELAY", "RetryPolicy", "reconnect_delay"]
 
 _FIRST = 0.05
-_LONGEST = 10.0
+LONGEST_DELAY = 10.0
 
 
 def reconnect_delay(failures: int, roll: float | None = None) -> float:
     """Seconds before the next connect after `failures` in a row: uniform between 0 and min(10, 0.05 * 2^n)."""
     share = random.random() if roll is None else roll  # noqa: S311 (jitter, not a secret)
-    return share * min(_LONGEST, _FIRST * 2.0 ** min(failures, 30))
+    return share * min(LONGEST_DELAY, _FIRST * 2.0 ** min(failures, 30))
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Repeats of one call: at most `attempts` more, after `delay` seconds doubled each time, jittered downwards."""
+    """Repeats of one call: one at once, then at most `attempts` more, after `delay` seconds doubled each time.
+
+    The pauses are jittered downwards.
+    """
 
     attempts: int = 3
     delay: float = 0.5

@@ -7,6 +7,7 @@ from .handshake import TimeSample
 __all__ = ["ServerClock"]
 
 _MINUTE = 60.0
+_MOST = 8
 
 
 class ServerClock:
@@ -21,7 +22,7 @@ class ServerClock:
     def sample(self, taken: TimeSample) -> None:
         """Learn from one more reading."""
         recent = [old for old in self._samples if taken.monotonic - old.monotonic < _MINUTE]
-        self._samples = [*recent[-7:], taken]
+        self._samples = [*recent[1 - _MOST :], taken]
         best = min(self._samples, key=lambda one: one.round_trip)
         self._offset_ms = best.server_ms - best.monotonic * 1000
 
@@ -34,5 +35,5 @@ class ServerClock:
         return not self._samples or monotonic - self._samples[-1].monotonic > _MINUTE / 2
 
     def now_ms(self, monotonic: float) -> int:
-        """The server's time in milliseconds at `monotonic` seconds of ours."""
+        """The server's time in milliseconds at `monotonic` seconds of ours; meaningless before the first sample."""
         return int(monotonic * 1000 + self._offset_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from .connection import Argument, Command
+from .framing import Argument, Command
 
 __all__ = ["Mode", "mode_of"]
 

@@ -8,95 +8,57 @@ Invariants:
 1. A slot is appended in the same step as its bytes, and removed only by a reply or by the end of the connection.
    A caller that is cancelled or gives up *abandons* its slot: its reply is parsed and dropped in order. So the
    connection never has to be closed because a caller left, and no reply can reach another caller.
-2. After a protocol error, an oversized reply or a push we can't frame the connection closes; it never guesses.
-3. Nothing queues without a bound: at most `in_flight` slots and `unsent_bytes` not yet taken by the socket;
-   above either, `call` refuses with `Full` and the caller waits for `room`.
-4. *Give up early, hang up late.* Without any byte from the server for `stall` seconds while replies are due, the
-   waiting callers get a timeout and new ones are refused, but the connection lives on; a late reply finds its
-   abandoned slot. After `command_timeout` seconds it is dead. A hiccup of the server is no storm of reconnects.
+2. What can't be framed closes the connection; it never guesses where the next reply begins.
+3. Nothing queues without a bound: at most `in_flight` slots and `unsent_bytes` not yet taken by the socket. Above
+   either, callers stand in a *line*: first come, first served, for about `stall` seconds at most, `waiting` of them.
+   Only a batch larger than `in_flight` may exceed it, and goes alone.
+4. *Give up early, hang up late.* Without progress for `stall` seconds while replies are due, the callers get `Stalled`
+   and new ones are refused, but the connection lives on; a late reply finds its abandoned slot. After
+   `command_timeout` seconds it is closed. So a hiccup of the server is no storm of reconnects.
 
-One timer per connection watches progress, and only while replies are due: no timer a call.
+Silence is counted in ticks of one timer, which runs while replies are due: no timer and no look at the clock a call. A
+tick that comes late is still one tick, so a loop that was blocked for seconds doesn't blame the server for it.
 Source of the hazard that rule 1 avoids: CVE-2023-28858, replies off by one after a cancelled command.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from contextlib import suppress
+from functools import partial
+from typing import TypeAlias, cast
 
-import hiredis
+from ..errors import CacheError, CacheUsageError
+from .framing import (
+    NOT_ENOUGH,
+    UNREADABLE,
+    Command,
+    Push,
+    Reply,
+    Unframed,
+    attribute_marks,
+    describe,
+    new_reader,
+    pack,
+    pack_all,
+    unpackable,
+)
+from .limits import Limits
+from .replies import Disconnected, Full, Stalled
+from .slots import Batch, Line, Slot, Waiter, refuse
 
-from ..errors import CacheTimeoutError
-from .replies import Disconnected, reply_error
+__all__ = ["Command", "Connection", "Limits", "LossHandler", "Reply"]
 
-__all__ = ["Argument", "Command", "Connection", "Full", "Limits", "NoConnection", "Reply", "Stalled"]
-
-Argument: TypeAlias = str | bytes | int | float
-Command: TypeAlias = tuple[Argument, ...]
-Reply: TypeAlias = object
-"""What the server said: bytes, int, float, bool, None, list or dict of such."""
-
-_NOT_ENOUGH = object()
-_pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub knows one-tuples alone
-_ReplyError = hiredis.ReplyError
-_Push = hiredis.PushNotification
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one connection; times in seconds."""
-
-    stall: float = 1.0
-    command_timeout: float = 5.0
-    in_flight: int = 10_000
-    unsent_bytes: int = 32 * 1024 * 1024
-    reply_bytes: int = 512 * 1024 * 1024
+_TICKS = 8  # of the timer within the stall timeout
+_BUFFER = 1024 * 1024  # bytes that the transport holds before it asks for a pause
 
 
-class Full(Disconnected):
-    """The connection has no room now; wait for `Connection.room`."""
-
-
-class Stalled(Disconnected, CacheTimeoutError):
-    """The server makes no progress; nothing more is queued behind what it owes."""
-
-
-class _Slot(Protocol):
-    """Where a reply goes. A Future is one; so is a `_Batch`, which takes several."""
-
-    def done(self) -> bool: ...
-    def set_result(self, result: Reply, /) -> None: ...
-    def set_exception(self, exception: BaseException, /) -> None: ...
-
-
-class _Batch:
-    """Consecutive slots that resolve one future with the list of their replies; error replies stand in the list."""
-
-    __slots__ = ("future", "left", "replies")
-
-    def __init__(self, future: asyncio.Future[list[Reply]], size: int) -> None:
-        self.future = future
-        self.left = size
-        self.replies: list[Reply] = []
-
-    def done(self) -> bool:
-        return self.future.done()
-
-    def set_result(self, result: Reply, /) -> None:
-        self.replies.append(result)
-        self.left -= 1
-        if not self.left:
-            self.future.set_result(self.replies)
-
-    def set_exception(self, exception: BaseException, /) -> None:
-        if isinstance(exception, Disconnected):
-            self.future.set_exception(exception)
-        else:
-            self.set_result(exception)
+LossHandler: TypeAlias = "Callable[[Connection, str], None]"  # told once, with the reason
 
 
 class Connection(asyncio.Protocol):
@@ -104,57 +66,85 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
+        "_admitted",
+        "_backlog",
         "_limits",
+        "_line",
         "_loop",
         "_lost",
+        "_new_future",
         "_on_lost",
         "_out",
-        "_progress",
         "_reader",
         "_room",
+        "_silent",
         "_slots",
         "_stalled",
+        "_taken",
         "_transport",
-        "_unsent",
         "_watch",
         "_writable",
+        "_written",
+        "closed",
+        "heard",
+        "hung_up",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, on_lost: Callable[[Connection], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, on_lost: LossHandler) -> None:
+        self.closed: asyncio.Future[None] = loop.create_future()
+        """Done when the socket is gone, which is a few turns of the loop after `close`."""
+        self.heard = False
+        """Whether the server has sent anything since `serve`."""
+        self.hung_up = False
+        """Whether it was we who closed."""
         self._loop = loop
-        self._limits = limits
+        self._new_future: Callable[[], asyncio.Future[Reply]] = partial(asyncio.Future, loop=loop)  # the fastest way
         self._on_lost = on_lost
-        self._reader = hiredis.Reader(notEnoughData=_NOT_ENOUGH)
-        self._slots: deque[_Slot] = deque()
-        self._out: list[bytes] = []
-        self._unsent = 0
+        self._reader = new_reader()
+        self._slots: deque[Slot] = deque()
+        self._line = Line()
+        self._out: list[bytes] = []  # one item a slot
         self._transport: asyncio.Transport | None = None
-        self._watch: asyncio.TimerHandle | None = None
-        self._progress = 0.0
+        self._lost: Disconnected | None = None
         self._stalled = False
         self._writable = True
-        self._lost: Disconnected | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._silent = 0  # ticks without progress
+        self._written = self._taken = self._backlog = 0  # bytes: given to the transport, taken by the kernel, between
+        self.serve(limits)
+
+    def serve(self, limits: Limits) -> None:
+        """Go by these limits from now on, and forget what was `heard`."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self._limits = limits
+        self._admitted = limits.in_flight  # slots a call may find; 0 when it may not go at all
+        self._room = limits.unsent_bytes
+        self.heard = False
 
     # -- callers -----------------------------------------------------------------------------------------------
 
     def call(self, command: Command) -> asyncio.Future[Reply]:
-        """Queue one command; the future gives the reply or raises.
+        """Queue one command; the future gives the reply or raises `Disconnected` or an error of the server's.
 
-        Raises `Disconnected` (with `sent` False) at once when the connection is closed, full or stalled.
+        Raises `Disconnected` at once, with `sent` False, when the connection is closed, stalled or its line is full.
         """
-        packed = _pack(command)
         slots = self._slots
+        future = self._new_future()
+        if len(slots) >= self._admitted or self._room < 0:
+            self._wait_in_line(Waiter(future, (command,)))
+            return future
+        try:
+            packed = pack(command)
+        except (TypeError, ValueError) as error:
+            raise unpackable(error) from error
         out = self._out
         if not out:
-            self._admit(1)
             self._loop.call_soon(self._flush)
-        elif len(slots) >= self._limits.in_flight or self._unsent > self._limits.unsent_bytes:
-            self._admit(1)
-        future: asyncio.Future[Reply] = self._loop.create_future()
         slots.append(future)
         out.append(packed)
-        self._unsent += len(packed)
+        self._room -= len(packed)
         return future
 
     def call_many(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
@@ -164,27 +154,17 @@ class Connection(asyncio.Protocol):
         """
         if not commands:
             raise ValueError("call_many needs at least one command")
-        packed = b"".join([_pack(command) for command in commands])
-        self._admit(len(commands))
-        if not self._out:
-            self._loop.call_soon(self._flush)
         future: asyncio.Future[list[Reply]] = self._loop.create_future()
-        batch = _Batch(future, len(commands))
-        self._slots.extend([batch] * len(commands))
-        self._out.append(packed)
-        self._out.extend([b""] * (len(commands) - 1))  # `_out` keeps one item a slot
-        self._unsent += len(packed)
+        batch = Batch(future, len(commands))
+        if self._admitted and self._has_room(len(commands)):
+            self._queue_batch(commands, batch)
+        else:
+            self._wait_in_line(Waiter(batch, commands))
         return future
-
-    async def room(self) -> None:
-        """Wait until there is room again, or the connection is lost."""
-        if self._room is None or self._room.done():
-            self._room = self._loop.create_future()
-        await asyncio.shield(self._room)
 
     @property
     def in_flight(self) -> int:
-        """Replies that are due, abandoned ones included."""
+        """Replies that are due, those of abandoned slots included."""
         return len(self._slots)
 
     @property
@@ -192,11 +172,14 @@ class Connection(asyncio.Protocol):
         """Whether a call now would be queued, but for lack of room."""
         return self._lost is None and not self._stalled and self._transport is not None
 
-    def close(self, reason: str = "the connection was closed") -> None:
-        """Close at once; callers that wait get `Disconnected`."""
+    def close(self, reason: str = "the connection was closed") -> bool:
+        """Close at once; callers that wait get `Disconnected`. Tells whether there is a socket to wait for."""
+        self.hung_up = self.hung_up or self._lost is None
         self._fail(reason)
-        if self._transport is not None and not self._loop.is_closed():
-            self._transport.abort()
+        if self._transport is None or self._loop.is_closed():
+            return False
+        self._transport.abort()
+        return True
 
     def abandon(self) -> None:
         """Drop this process's copy of the socket without touching the loop or talking to the server.
@@ -204,143 +187,213 @@ class Connection(asyncio.Protocol):
         The descriptor is pointed at the null device, so that whoever closes it later closes nothing else.
         """
         sock = self._transport.get_extra_info("socket") if self._transport is not None else None
-        if sock is None or sock.fileno() < 0:
-            return
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, sock.fileno())
-        os.close(null)
+        if sock is not None and sock.fileno() >= 0:
+            with suppress(OSError):
+                null = os.open(os.devnull, os.O_RDWR)
+                os.dup2(null, sock.fileno(), inheritable=False)
+                os.close(null)
 
     # -- asyncio ----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         stream = cast("asyncio.Transport", transport)  # uvloop's transports are no subclasses
-        stream.set_write_buffer_limits(high=1024 * 1024)
+        stream.set_write_buffer_limits(high=_BUFFER)
         self._transport = stream
 
     def data_received(self, data: bytes) -> None:
-        self._progress = self._loop.time()
-        self._stalled = False
-        slots = self._slots
-        reader = self._reader
-        gets = reader.gets
+        self._silent = 0
+        self.heard = True
+        if self._stalled:
+            self._stalled = False
+            self._admitted = self._limits.in_flight
         try:
-            reader.feed(data)
-            while True:
-                reply = gets()
-                if reply is _NOT_ENOUGH:
-                    break
-                kind = type(reply)
-                if kind is _Push:
-                    continue
-                slot = slots.popleft()
-                if not slot.done():
-                    if kind is _ReplyError:
-                        slot.set_exception(reply_error(str(reply)))
-                    else:
-                        slot.set_result(reply)
-        except (hiredis.ProtocolError, IndexError) as error:
-            self.close(f"the server sent what no reply looks like ({type(error).__name__})")
+            if b"|" in data:
+                self._parse_with_care(data)
+            else:
+                self._parse(data)
+        except UNREADABLE as error:
+            self.close(describe(error, data))
             return
-        if reader.len() > self._limits.reply_bytes:
+        if self._reader.len() > self._limits.reply_bytes:
             self.close(f"a reply is larger than {self._limits.reply_bytes} bytes")
-        elif self._room is not None and self._has_room(1):
-            self._open_room()
+        elif self._line:
+            self._admit_line()
 
     def pause_writing(self) -> None:
         self._writable = False
 
     def resume_writing(self) -> None:
         self._writable = True
-        if self._out:
-            self._flush()
-        self._open_room()
+        self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail("the server closed the connection" if exc is None else f"the connection broke: {exc}")
         self._transport = None
+        if not self.closed.done():
+            self.closed.set_result(None)
 
-    # -- inside -----------------------------------------------------------------------------------------------
+    # -- replies ----------------------------------------------------------------------------------------------
+
+    def _parse(self, data: bytes) -> None:
+        reader = self._reader
+        gets = reader.gets
+        next_slot = self._slots.popleft
+        reply: Reply = None
+        reader.feed(data)
+        try:
+            while True:
+                reply = gets()
+                kind = type(reply)
+                if kind is list or kind is bytes:  # by far the most
+                    slot = next_slot()
+                    if not slot.done():
+                        slot.set_result(reply)
+                elif reply is NOT_ENOUGH:
+                    return
+                elif kind is not Push:
+                    slot = next_slot()
+                    if not slot.done():
+                        if isinstance(reply, CacheError):
+                            slot.set_exception(reply)
+                        else:
+                            slot.set_result(reply)
+        except IndexError:
+            said = str(reply) if isinstance(reply, CacheError) else "it sent a reply to no command"
+            raise Unframed(said) from None
+
+    def _parse_with_care(self, data: bytes) -> None:
+        """Parse, but end where an attribute begins."""
+        start = 0
+        for mark in attribute_marks(data):
+            self._parse(data[start:mark])
+            start = mark
+            if not self._reader.has_data():
+                raise Unframed("it sent a RESP3 attribute")
+        self._parse(data[start:])
+
+    # -- commands ---------------------------------------------------------------------------------------------
 
     def _has_room(self, more: int) -> bool:
         due = len(self._slots)
-        fits = due + more <= self._limits.in_flight or not due  # one oversized batch may go alone
-        return fits and self._unsent <= self._limits.unsent_bytes
+        return (due + more <= self._limits.in_flight or not due) and self._room >= 0
 
-    def _admit(self, more: int) -> None:
+    def _wait_in_line(self, waiter: Waiter) -> None:
         if self._lost is not None:
             raise Disconnected(str(self._lost), sent=False)
         if self._stalled:
             raise Stalled("the server makes no progress", sent=False)
-        if not self._has_room(more):
-            raise Full("too many commands are in flight", sent=False)
+        if len(self._line) >= self._limits.waiting:
+            raise Full(f"{self.in_flight} commands are in flight and {len(self._line)} callers wait")
+        self._line.join(waiter)
+        self._admitted = 0  # nobody overtakes
+
+    def _admit_line(self) -> None:
+        """Let in from the head of the line whoever there is room for."""
+        while (waiter := self._line.head()) is not None:
+            if not self._has_room(len(waiter.commands)):
+                return
+            self._line.leave()
+            self._admit(waiter)
+        self._admitted = self._limits.in_flight
+
+    def _admit(self, waiter: Waiter) -> None:
+        try:
+            if isinstance(waiter.slot, Batch):
+                self._queue_batch(waiter.commands, waiter.slot)
+            else:
+                self._queue(pack_all(waiter.commands), [waiter.slot])
+        except CacheUsageError as error:
+            refuse(waiter.slot, error)
+
+    def _queue_batch(self, commands: Sequence[Command], batch: Batch) -> None:
+        self._queue(pack_all(commands), [batch] * len(commands))
+
+    def _queue(self, packed: bytes, slots: Sequence[Slot]) -> None:
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._slots.extend(slots)
+        self._out.append(packed)
+        self._out.extend([b""] * (len(slots) - 1))
+        self._room -= len(packed)
 
     def _flush(self) -> None:
-        if not self._out or not self._writable or self._transport is None:
+        out = self._out
+        if not out or not self._writable or self._transport is None:
             return
-        out, self._out, self._unsent = self._out, [], 0
+        self._out = []
+        self._room = self._limits.unsent_bytes
         if len(out) == len(self._slots):  # nothing was due before: waiting begins now
-            self._progress = self._loop.time()
+            self._silent = 0
+        data = out[0] if len(out) == 1 else b"".join(out)
+        self._written += len(data)
         if self._watch is None:
-            self._watch = self._loop.call_later(self._limits.stall / 8, self._check_progress)
-        self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            self._start_watch()
+        self._transport.write(data)
+        if self._line:
+            self._admit_line()
 
-    def _check_progress(self) -> None:
+    # -- silence ----------------------------------------------------------------------------------------------
+
+    def _start_watch(self) -> None:
+        if math.isfinite(self._limits.stall):
+            self._watch = self._loop.call_later(self._limits.stall / _TICKS, self._tick, context=contextvars.Context())
+
+    def _tick(self) -> None:
         self._watch = None
         if not self._slots:
             return
-        silent = self._loop.time() - self._progress
-        if silent >= self._limits.command_timeout:
-            self.close(f"the server was silent for {self._limits.command_timeout:g} s")
+        self._silent += 1
+        self._look_at_upload()
+        limits = self._limits
+        if self._silent > _TICKS and not self._stalled:
+            self._stall(f"the server made no progress for {limits.stall:g} s")
+        if self._silent > _TICKS * limits.command_timeout / limits.stall:
+            self.close(f"the server was silent for {limits.command_timeout:g} s")
             return
-        if silent >= self._limits.stall and not self._stalled:
-            self._stalled = True
-            late = Stalled(f"the server made no progress for {self._limits.stall:g} s", sent=True)
-            for slot in self._slots:
-                if not slot.done():
-                    slot.set_exception(late)
-            self._open_room()
-        self._watch = self._loop.call_later(self._limits.stall / 8, self._check_progress)
+        self._age_line()
+        self._start_watch()
 
-    def _open_room(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+    def _look_at_upload(self) -> None:
+        """A server that takes bytes out of a full buffer makes progress."""
+        if self._transport is not None:
+            backlog = self._transport.get_write_buffer_size()
+            taken = self._written - backlog
+            if self._backlog and taken > self._taken:
+                self._silent = 0
+            self._backlog, self._taken = backlog, taken
+
+    def _age_line(self) -> None:
+        if self._line:
+            for waiter in self._line.age(_TICKS):
+                reason = f"waited {self._limits.stall:g} s for room among {self.in_flight} commands in flight"
+                refuse(waiter.slot, Full(reason))
+            self._admit_line()
+
+    def _stall(self, reason: str) -> None:
+        self._stalled = True
+        self._admitted = 0
+        for slot in self._slots:
+            refuse(slot, Stalled(reason, sent=True))
+        for waiter in self._line.dissolve():
+            refuse(waiter.slot, Stalled(reason, sent=False))
+
+    # -- the end ----------------------------------------------------------------------------------------------
 
     def _fail(self, reason: str) -> None:
         if self._lost is not None:
             return
         self._lost = Disconnected(reason, sent=True)
-        unsent = Disconnected(reason, sent=False)
+        self._admitted = 0
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
         first_unsent = len(self._slots) - len(self._out)
         slots, self._slots = self._slots, deque()
         self._out = []
-        for at, slot in enumerate(slots):
-            if not slot.done():
-                slot.set_exception(self._lost if at < first_unsent else unsent)
-        self._open_room()
-        self._on_lost(self)
-
-
-class NoConnection:
-    """What stands in for a connection while there is none: every call is refused, nothing is sent."""
-
-    __slots__ = ()
-    in_flight = 0
-    usable = False
-
-    def call(self, command: Command) -> asyncio.Future[Reply]:
-        raise Disconnected("not connected", sent=False)
-
-    def call_many(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
-        raise Disconnected("not connected", sent=False)
-
-    async def room(self) -> None:
-        return None
-
-    def close(self, reason: str = "") -> None:
-        return None
-
-    def abandon(self) -> None:
-        return None
+        self._room = self._limits.unsent_bytes
+        if not self._loop.is_closed():
+            for at, slot in enumerate(slots):
+                refuse(slot, Disconnected(reason, sent=at < first_unsent))
+            for waiter in self._line.dissolve():
+                refuse(waiter.slot, Disconnected(reason, sent=False))
+        self._on_lost(self, reason)

@@ -1,32 +1,31 @@
 """The first words on a connection, all in one write, and what the server says of itself.
 
-`CLIENT KILL ID <predecessor>` stands right after the login: a write of ours that is stuck in the old connection's
+`CLIENT KILL` of the predecessor stands right after the login: a write of ours that is stuck in the old connection's
 flow must not reach the server after what the new connection does (a stalled SET that lands after an acknowledged
-DELETE would bring the old value back).
+DELETE would bring the old value back). The predecessor is named by its number *and* its address as the server saw it: a
+server that was restarted counts from the beginning, and the number alone would hit a stranger.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+import asyncio
 from dataclasses import dataclass
+from typing import cast
 
-from ..errors import AccessDeniedError, CacheError, CacheServerError, CacheUnavailableError
+from ..errors import AccessDeniedError, CacheServerError, CacheUnavailableError
+from ..model.clock import Clock
 from .connection import Command, Connection, Reply
+from .endpoint import Credentials
 
-__all__ = ["Credentials", "ServerFacts", "TimeSample", "shake_hands"]
+__all__ = ["Client", "Credentials", "ServerFacts", "TimeSample", "shake_hands"]
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who we are. The password never shows."""
+class Client:
+    """A connection of ours as the server names it."""
 
-    username: str | None = None
-    password: str | None = None
-    db: int = 0
-
-    def __repr__(self) -> str:
-        return f"Credentials(username={self.username!r}, db={self.db})"
+    id: int
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,68 +38,90 @@ class TimeSample:
 
     @staticmethod
     def of(reply: Reply, sent: float, received: float) -> TimeSample:
-        """From a reply to TIME; the server read its clock about half-way between sending and receiving."""
-        assert isinstance(reply, list)
-        seconds, micros = reply
+        """From a reply to TIME; the server read its clock about half-way between sending and receiving.
+
+        Raises TypeError or ValueError for what is no reply to TIME.
+        """
+        seconds, micros = cast("tuple[bytes, bytes]", reply)
         return TimeSample(int(seconds) * 1000 + int(micros) / 1000, (sent + received) / 2, received - sent)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What the server answered to HELLO and TIME."""
+    """What the server said of itself and of this connection."""
 
     name: str
     version: str
     role: str
-    client_id: int
     time: TimeSample
+    client: Client | None
+    """None when the user may not ask for CLIENT INFO; its successor then can't end it."""
 
 
-async def shake_hands(connection: Connection, credentials: Credentials, predecessor: int | None) -> ServerFacts:
+async def shake_hands(
+    connection: Connection, credentials: Credentials, predecessor: Client | None, clock: Clock
+) -> ServerFacts:
     """Log in, speak RESP3, end the predecessor, select the database, read the clock.
 
-    Raises AccessDeniedError for refused credentials, CacheUnavailableError for a server that can't serve now or
-    is too old for RESP3.
+    Raises AccessDeniedError for refused credentials, CacheUnavailableError for a server that can't serve now, is too
+    old for RESP3 or is none at all.
     """
     commands = _commands(credentials, predecessor)
-    sent = time.monotonic()
-    replies = await connection.call_many(commands)
-    received = time.monotonic()
-    hello, clock = replies[0], replies[-1]
-    for command, reply in zip(commands, replies, strict=True):
-        if isinstance(reply, CacheError) and command[0] != "CLIENT":
-            raise _explained(reply, str(command[0]))
-    if not isinstance(hello, dict):
-        raise CacheUnavailableError("the server does not speak RESP3 (Redis 6 or newer, Valkey 7.2 or newer do)")
-    facts: Mapping[bytes, Reply] = hello
-    return ServerFacts(
-        name=_text(facts.get(b"server")),
-        version=_text(facts.get(b"version")),
-        role=_text(facts.get(b"role")),
-        client_id=int(str(facts.get(b"id", 0))),
-        time=TimeSample.of(clock, sent, received),
-    )
+    sent = clock.monotonic()
+    # One by one, not as a batch: a server that refuses us answers the first and hangs up, and the answer says why.
+    asked = {name: connection.call(command) for name, command in commands.items()}
+    replies = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
+    received = clock.monotonic()
+    for name, reply in replies.items():
+        if isinstance(reply, BaseException) and not name.startswith("CLIENT"):
+            raise _explained(reply, name, credentials)
+    try:
+        facts = {_text(name): value for name, value in cast("dict[Reply, Reply]", replies["HELLO"]).items()}
+        time = TimeSample.of(replies["TIME"], sent, received)
+    except (AttributeError, TypeError, ValueError):
+        raise CacheUnavailableError("what answers is no Redis or Valkey server") from None
+    name, version, role = (_text(facts.get(fact, "unknown")) for fact in ("server", "version", "role"))
+    return ServerFacts(name, version, role, time, _client(replies["CLIENT INFO"]))
 
 
-def _commands(credentials: Credentials, predecessor: int | None) -> list[Command]:
-    hello: Command = ("HELLO", 3)
-    if credentials.password is not None:
-        hello = (*hello, "AUTH", credentials.username or "default", credentials.password)
-    commands: list[Command] = [hello, ("CLIENT", "SETNAME", "pika-redis")]
+def _commands(credentials: Credentials, predecessor: Client | None) -> dict[str, Command]:
+    commands: dict[str, Command] = {"HELLO": ("HELLO", 3)}
+    if credentials.password is not None or credentials.username is not None:
+        commands["HELLO"] += ("AUTH", credentials.username or "default", credentials.password or "")
     if predecessor is not None:
-        commands.append(("CLIENT", "KILL", "ID", predecessor))
+        commands["CLIENT KILL"] = ("CLIENT", "KILL", "ID", predecessor.id, "ADDR", predecessor.address)
+    commands["CLIENT SETNAME"] = ("CLIENT", "SETNAME", "pika-redis")
+    commands["CLIENT INFO"] = ("CLIENT", "INFO")
     if credentials.db:
-        commands.append(("SELECT", credentials.db))
-    commands.append(("TIME",))
+        commands["SELECT"] = ("SELECT", credentials.db)
+    commands["TIME"] = ("TIME",)
     return commands
 
 
-def _explained(error: CacheError, verb: str) -> CacheError:
-    if isinstance(error, AccessDeniedError) and error.code == "NOAUTH":
+def _explained(error: BaseException, name: str, credentials: Credentials) -> BaseException:
+    if not isinstance(error, CacheServerError):
+        return error
+    if error.code == "NOAUTH":
         return AccessDeniedError("the server asks for a password and none is set (REDIS_PASSWORD)", code="NOAUTH")
-    if isinstance(error, CacheServerError) and verb == "HELLO" and error.code in ("NOPROTO", "ERR"):
-        return CacheUnavailableError(f"the server does not speak RESP3: {error}")
-    return error
+    said = str(error)
+    if credentials.password:
+        said = said.replace(credentials.password, "***")
+    if name == "HELLO" and error.code in ("NOPROTO", "ERR"):
+        return CacheUnavailableError(f"the server does not speak RESP3, as Redis 6 and Valkey 7.2 do: {said}")
+    if isinstance(error, AccessDeniedError):
+        return AccessDeniedError(said, code=error.code)
+    return CacheUnavailableError(f"{name} failed: {said}")
+
+
+def _client(info: Reply) -> Client | None:
+    """Who we are, from a reply to CLIENT INFO."""
+    if not isinstance(info, bytes):
+        return None
+    fields = dict(field.split("=", 1) for field in _text(info).split() if "=" in field)
+    try:
+        return Client(int(fields["id"]), fields["addr"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _text(value: Reply) -> str:

@@ -8,10 +8,10 @@ made at first use. What must hold:
 2. A loop that ends takes its state with it, also when nobody called `aclose`. `asyncio.run` and every
    `asyncio.Runner` end with `loop.shutdown_asyncgens()`; an async generator that waits at its `yield` and closes the
    state in its `finally` is therefore a hook on the end of the loop. It needs no reference from the user and leaves
-   no warning about unclosed transports. Loops that are closed without it are swept when the next state is made.
+   no warning about unclosed transports. A loop that was closed without it is swept when the next state is made.
 3. Nothing survives a fork: a child that used its parent's socket would read its parent's replies. The child forgets
    all state without touching it (closing an asyncio transport would edit the epoll set that it shares with its
-   parent), keeps the abandoned objects alive so that no destructor runs, and closes the copied sockets.
+   parent) and lets go of the copied sockets. The objects are kept until the process ends, so that no destructor runs.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
+from weakref import WeakSet
 
 from ..errors import CacheClosedError
 from ..model.forks import forget_after_fork
 
 __all__ = ["LoopLocal", "LoopState"]
+
+_GLANCE = 0.1  # seconds between looks at whether another thread's loop still runs
 
 
 class LoopState(Protocol):
@@ -45,19 +49,27 @@ _left_behind: list[object] = []
 class LoopLocal(Generic[StateT]):
     """One state a running event loop, made by `make(loop)` at first use."""
 
-    __slots__ = ("__weakref__", "_closed", "_keepers", "_last", "_lock", "_make", "_states")
+    __slots__ = ("__weakref__", "_closed", "_ended", "_ending", "_keepers", "_last", "_lock", "_make", "_states")
 
     def __init__(self, make: Callable[[asyncio.AbstractEventLoop], StateT]) -> None:
         self._make = make
-        self._lock = threading.Lock()
         self._closed = False
-        self._states: dict[asyncio.AbstractEventLoop, StateT] = {}
-        self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
-        self._last: tuple[asyncio.AbstractEventLoop | None, StateT | None] = (None, None)
+        self._begin()
         forget_after_fork(self)
 
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._states: dict[asyncio.AbstractEventLoop, StateT] = {}
+        self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
+        self._ending: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
+        self._ended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+        self._last: tuple[asyncio.AbstractEventLoop | None, StateT | None] = (None, None)
+
     def get(self) -> StateT:
-        """The state of the running loop. Raises RuntimeError outside a loop, CacheClosedError after `aclose`."""
+        """The state of the running loop.
+
+        Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
+        """
         loop = asyncio.get_running_loop()
         last_loop, state = self._last
         if last_loop is loop and state is not None:
@@ -74,32 +86,65 @@ class LoopLocal(Generic[StateT]):
         here = asyncio.get_running_loop()
         with self._lock:
             self._closed = True
-            states = dict(self._states)
-        for loop, state in states.items():
-            if loop is here:
-                await self._end(loop)
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._end(loop), loop))
-            else:
-                self._forget(loop)
-                state.abandon()
+            others = [loop for loop in self._states if loop is not here]
+        await self._end(here)
+        for loop in others:
+            await self._end_elsewhere(loop)
+
+    async def _end_elsewhere(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let another loop end its state, and wait while it runs; a loop that rests does it when it runs again."""
+        ended = asyncio.Event()
+        here = asyncio.get_running_loop()
+
+        def tell(_: object) -> None:
+            with suppress(RuntimeError):  # this loop was closed meanwhile: nobody waits
+                here.call_soon_threadsafe(ended.set)
+
+        def end() -> None:
+            loop.create_task(self._end(loop), name="pika-redis close").add_done_callback(tell)
+
+        try:
+            loop.call_soon_threadsafe(end)
+        except RuntimeError:  # that loop was closed
+            self._sweep()
+            return
+        while loop.is_running() and not ended.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GLANCE):
+                    await ended.wait()
+
+    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close the state of this loop, or wait until whoever does it is done."""
+        state = self._forget(loop)
+        if state is None:
+            if loop in self._ending:
+                await asyncio.wait({self._ending[loop]})
+            return
+        self._ending[loop] = done = loop.create_future()
+        try:
+            await state.aclose()
+        finally:
+            del self._ending[loop]
+            done.set_result(None)
+
+    # -- beginning ---------------------------------------------------------------------------------------------
 
     def _switch(self, loop: asyncio.AbstractEventLoop) -> StateT:
-        if self._closed:
-            raise CacheClosedError("the service is closed; make a new one")
+        state = self._states.get(loop)
+        if state is None:
+            self._sweep()
+            state = self._start(loop)
+        self._last = (loop, state)
+        return state
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> StateT:
         with self._lock:
-            state = self._states.get(loop)
-            if state is None:
-                closed = [other for other in self._states if other.is_closed()]
-                state = self._states[loop] = self._make(loop)
-                self._keep(loop)
-            else:
-                closed = []
-            self._last = (loop, state)
-        for other in closed:
-            left = self._forget(other)
-            if left is not None:
-                left.abandon()
+            if self._closed:
+                raise CacheClosedError("the service is closed; make a new one")
+            if loop in self._ended:
+                raise CacheClosedError("the event loop is ending, and its share of the cache has ended")
+            state = self._states[loop] = self._make(loop)
+        self._keep(loop)
         return state
 
     def _keep(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -115,25 +160,31 @@ class LoopLocal(Generic[StateT]):
         try:
             yield
         finally:
+            self._ended.add(loop)
             await self._end(loop)
+            self._keepers.pop(loop, None)
 
-    async def _end(self, loop: asyncio.AbstractEventLoop) -> None:
-        state = self._forget(loop)
-        if state is not None:
-            await state.aclose()
+    # -- forgetting --------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        """Let go of what loops left that were closed without warning."""
+        with self._lock:
+            closed = [loop for loop in self._states if loop.is_closed()]
+        for loop in closed:
+            state = self._forget(loop)
+            self._keepers.pop(loop, None)
+            if state is not None:
+                state.abandon()
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> StateT | None:
         with self._lock:
-            self._keepers.pop(loop, None)
             if self._last[0] is loop:
                 self._last = (None, None)
             return self._states.pop(loop, None)
 
     def forget_all_after_fork(self) -> None:
         """In the child: leave the parent's sockets alone and start without state."""
-        _left_behind.append((self._states, self._keepers))
+        _left_behind.append((self._states, self._keepers, self._ending))
         for state in self._states.values():
             state.abandon()
-        self._lock = threading.Lock()
-        self._states, self._keepers = {}, {}
-        self._last = (None, None)
+        self._begin()

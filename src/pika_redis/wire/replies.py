@@ -1,35 +1,61 @@
-"""The one door at which foreign errors become ours."""
+"""Why a command got no reply, or an error for one: the door at which foreign errors become ours."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ..errors import AccessDeniedError, CacheError, CacheServerError, CacheUnavailableError
+from ..errors import (
+    AccessDeniedError,
+    CacheError,
+    CacheServerError,
+    CacheTimeoutError,
+    CacheUnavailableError,
+    OverloadedError,
+)
 
-__all__ = ["Disconnected", "reply_error"]
+__all__ = ["Disconnected", "Full", "NotServing", "Stalled", "reply_error"]
 
 _DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 _DOWN: Final = frozenset({"LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
+_ECHO: Final = ", with args beginning with"  # what follows are words of the command: a value, or the password
 _LONGEST_TEXT: Final = 300
 
 
 class Disconnected(CacheUnavailableError):
-    """A command got no reply. `sent` tells whether the server may have run it."""
+    """A command got no answer. `sent` tells whether the server may have run it."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
         self.sent = sent
 
 
+class Full(Disconnected, OverloadedError):
+    """The connection had no room for the command; it was not sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=False)
+
+
+class Stalled(Disconnected, CacheTimeoutError):
+    """The server makes no progress; nothing more is queued behind what it owes."""
+
+
+class NotServing(Disconnected):
+    """The server said that it can't serve now (loading, busy in a script): it did not run the command."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=False)
+
+
 def reply_error(text: str) -> CacheError:
     """The error of ours for the text of an error reply.
 
-    A server that says it can't serve now (loading, busy in a script) is unavailable, as if it were cut off.
+    A server that says it can't serve now is unavailable, as if it were cut off.
     """
     code = text.split(" ", 1)[0]
-    shown = text[:_LONGEST_TEXT]
+    shown = text.split(_ECHO, 1)[0][:_LONGEST_TEXT]
     if code in _DENIED:
         return AccessDeniedError(f"the server refused: {shown}", code=code)
     if code in _DOWN or "max number of clients" in text:
-        return CacheUnavailableError(f"the server can't serve now: {shown}")
+        return NotServing(f"the server can't serve now: {shown}")
     return CacheServerError(f"the server answered: {shown}", code=code)

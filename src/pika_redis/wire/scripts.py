@@ -1,4 +1,4 @@
-"""Lua scripts: one file each beside this module, called by digest, loaded when the server doesn't know them.
+"""Lua scripts: one file each beside this module, called by digest once the server has seen the source.
 
 None begins with a ``#!lua`` line: such scripts are refused as a whole when memory is full, even if they only delete.
 """

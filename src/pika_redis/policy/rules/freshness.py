@@ -24,7 +24,9 @@ class Verdict(enum.Enum):
 def judge(entry: Entry, now_ms: int, refresh_ms: float) -> Verdict:
     """The verdict on a live entry, `refresh_ms` being the window before expiry in which it is refreshed.
 
-    An entry that seems to be born in the future has age 0: clocks may disagree, ages may not be negative.
+    An entry that seems to be born in the future has age 0: clocks may disagree, ages may not be negative. One that
+    lives no longer than the window (a None with its own short ttl, say) is refreshed in the last half of its life, or
+    every read of it would load.
     """
     if entry.marked_stale:
         return Verdict.STALE
@@ -33,7 +35,8 @@ def judge(entry: Entry, now_ms: int, refresh_ms: float) -> Verdict:
     age = max(0, now_ms - entry.born_ms)
     if age >= entry.fresh_ms:
         return Verdict.STALE
-    return Verdict.REFRESH if age >= entry.fresh_ms - refresh_ms else Verdict.FRESH
+    window = refresh_ms if refresh_ms < entry.fresh_ms else entry.fresh_ms / 2
+    return Verdict.REFRESH if age >= entry.fresh_ms - window else Verdict.FRESH
 
 
 def jittered(ttl: float, share: float, roll: float) -> float:

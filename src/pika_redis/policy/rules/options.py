@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,6 +144,8 @@ def _boolean(name: str, value: object) -> bool:
 def _predicate(name: str, value: object) -> object:
     if value is not None and not callable(value):
         raise ArgumentTypeError(f"{name} must be a function of the result, not {type(value).__name__}")
+    if inspect.iscoroutinefunction(value):
+        raise ArgumentTypeError(f"{name} must be a plain function: what an async one gives is always true")
     return value
 
 

@@ -1,8 +1,11 @@
 -- Store only if the key still holds the identity that was judged before the load (compare and set).
 -- KEYS entry   ARGV identity seen ('' = absent), new bytes, ttl in ms ('' = none, 'keep' = as it is)
 -- 1 = stored (also when a repeat finds its own bytes), 0 = somebody changed the key
-local now = redis.call('GETRANGE', KEYS[1], 0, #ARGV[1] < 9 and -1 or 8)
-if now == ARGV[1] then
+local function head(last)
+  local bytes = redis.pcall('GETRANGE', KEYS[1], 0, last)
+  return type(bytes) == 'table' and '' or bytes  -- a value of another type: MGET called it absent, and so do we
+end
+if head(#ARGV[1] < 9 and -1 or 8) == ARGV[1] then
   if ARGV[3] == '' then
     redis.call('SET', KEYS[1], ARGV[2])
   elseif ARGV[3] == 'keep' then
@@ -12,7 +15,7 @@ if now == ARGV[1] then
   end
   return 1
 end
-if redis.call('GETRANGE', KEYS[1], 0, 8) == string.sub(ARGV[2], 1, 9) then
+if head(8) == string.sub(ARGV[2], 1, 9) then
   return 1
 end
 return 0

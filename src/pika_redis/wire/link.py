@@ -1,0 +1,174 @@
+"""A connection that comes back: `link.connection` is at all times something that can be called.
+
+Connecting happens in a task of its own, one attempt at a time, with full jitter between attempts. What callers see:
+
+- while an attempt is under way they wait for it, until it has taken as long as the stall timeout;
+- between attempts they are told at once why the last one failed;
+- with a connection that is stalled they are refused at once; it recovers, or is closed and replaced.
+
+A loss after the server has answered somebody is mended at once. A connection that was of no use to anybody and soon
+lost (by a proxy that accepts and hangs up) counts as a failed attempt, so that the pauses grow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import copy
+from collections.abc import Callable, Sequence
+
+from ..errors import CacheClosedError, CacheError, CacheTimeoutError, CacheUnavailableError
+from .backoff import LONGEST_DELAY, reconnect_delay
+from .connection import Command, Connection, Reply
+from .dialer import Dialer
+from .endpoint import Endpoint
+from .handshake import Client, ServerFacts
+from .replies import Disconnected
+
+__all__ = ["Link", "NoConnection"]
+
+
+class NoConnection:
+    """What stands in for a connection while there is none: every call is refused, nothing is sent."""
+
+    __slots__ = ()
+    in_flight = 0
+    usable = False
+
+    def call(self, command: Command) -> asyncio.Future[Reply]:
+        raise Disconnected("not connected", sent=False)
+
+    def call_many(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
+        raise Disconnected("not connected", sent=False)
+
+
+_NO_CONNECTION = NoConnection()
+
+
+class Link:
+    """One connection to an endpoint, made anew when it is lost: at once if `keep`, else at the next `ready`."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        dialer: Dialer,
+        on_made: Callable[[ServerFacts], None],
+        *,
+        keep: bool,
+    ) -> None:
+        self.connection: Connection | NoConnection = _NO_CONNECTION
+        self._loop = loop
+        self._endpoint = endpoint
+        self._dialer = dialer
+        self._on_made = on_made
+        self._keep = keep
+        self._closed = False
+        self._connecting: asyncio.Task[None] | None = None
+        self._attempt: asyncio.Future[None] | None = None
+        self._began = 0.0
+        self._failure: CacheError = CacheUnavailableError(f"{endpoint}: not connected")
+        self._failures = 0
+        self._made_at = 0.0
+        self._predecessor: Client | None = None
+
+    async def ready(self) -> None:
+        """Wait for a usable connection, at most the stall timeout.
+
+        Raises CacheUnavailableError (with the reason of the last attempt), CacheTimeoutError, AccessDeniedError,
+        CacheClosedError.
+        """
+        if self.connection.usable:
+            return
+        if self._closed:
+            raise self._closed_error()
+        if isinstance(self.connection, Connection):
+            raise CacheTimeoutError(f"{self._endpoint}: the server makes no progress")
+        self._connect_in_background()
+        attempt = self._attempt
+        if attempt is None:
+            raise copy.copy(self._failure)  # every caller attaches its own traceback
+        stall = self._endpoint.limits.stall
+        await asyncio.wait({attempt}, timeout=max(0.0, self._began + stall - self._loop.time()))
+        if not attempt.done():
+            raise CacheTimeoutError(f"{self._endpoint}: no connection within {stall:g} s")
+        if self._closed:
+            raise self._closed_error()
+        if not self.connection.usable:
+            raise copy.copy(self._failure)
+
+    async def aclose(self) -> None:
+        """Stop connecting. (The connection is the dialer's to close.)"""
+        self._closed = True
+        self._end_attempt()
+        connecting = self._connecting
+        if connecting is not None:
+            connecting.cancel()
+            await asyncio.wait({connecting})
+
+    def abandon(self) -> None:
+        """In a forked child, or when the loop is closed: nothing is made any more."""
+        self._closed = True
+
+    # -- connecting --------------------------------------------------------------------------------------------
+
+    def _connect_in_background(self) -> None:
+        if self._connecting is None or self._connecting.done():
+            # In a context of its own: it would keep the first caller's alive as long as the connection lives.
+            connect = self._connect()
+            self._connecting = self._loop.create_task(connect, name="pika-redis connect", context=contextvars.Context())
+            if not self._failures:
+                self._begin_attempt()
+
+    async def _connect(self) -> None:
+        """Try until it works, one attempt at a time."""
+        try:
+            while not self._closed:
+                if self._failures:
+                    await asyncio.sleep(reconnect_delay(self._failures))
+                self._begin_attempt()
+                failure = await self._connect_once()
+                if failure is None:
+                    return
+                self._failure = failure
+                self._failures += 1
+                self._end_attempt()
+        finally:
+            self._end_attempt()
+
+    def _begin_attempt(self) -> None:
+        if self._attempt is None:
+            self._attempt = self._loop.create_future()
+            self._began = self._loop.time()
+
+    def _end_attempt(self) -> None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.set_result(None)
+
+    async def _connect_once(self) -> CacheError | None:
+        """One attempt; gives what went wrong."""
+        try:
+            opened = await self._dialer.open(self._endpoint.limits, self._on_lost, self._predecessor)
+        except CacheError as error:
+            return error
+        self.connection, facts = opened
+        self._predecessor = facts.client
+        self._made_at = self._loop.time()
+        self._on_made(facts)
+        return None
+
+    def _on_lost(self, connection: Connection, reason: str) -> None:
+        if connection is not self.connection:
+            return
+        self.connection = _NO_CONNECTION
+        self._failure = CacheUnavailableError(f"{self._endpoint}: {reason}")
+        useful = connection.heard or self._loop.time() - self._made_at > LONGEST_DELAY
+        self._failures = 0 if useful else self._failures + 1
+        if self._endpoint.path is not None and not connection.hung_up:
+            self._predecessor = None  # ended by the server; and on a unix socket all have the same address
+        if self._keep and not self._closed and not self._loop.is_closed():
+            self._connect_in_background()
+
+    def _closed_error(self) -> CacheClosedError:
+        return CacheClosedError(f"{self._endpoint}: the connection was closed for good")

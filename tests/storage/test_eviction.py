@@ -1,0 +1,287 @@
+"""S3-FIFO: what goes, what stays, and that the books always balance."""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from pika_redis.storage.eviction import S3Fifo
+
+
+class Item:
+    def __init__(self, key: str, size: int = 1) -> None:
+        self.key = key
+        self.size = size
+        self.reads = 0
+        self.queued = 0
+
+
+def filled(capacity: int, *keys: str) -> tuple[S3Fifo[Item], dict[str, Item]]:
+    queues: S3Fifo[Item] = S3Fifo(capacity)
+    items = {key: Item(key) for key in keys}
+    for item in items.values():
+        assert queues.add(item) == []
+    return queues, items
+
+
+def keys_of(items: list[Item]) -> list[str]:
+    return [item.key for item in items]
+
+
+def husks(queues: S3Fifo[Item]) -> tuple[int, int]:
+    """How many husks there are, and the bytes they hold."""
+    parts = (queues._small, queues._main)
+    return sum(part.husks for part in parts), sum(part.husk_bytes for part in parts)
+
+
+def test_without_reads_the_oldest_goes_first() -> None:
+    queues, _ = filled(4, *"abcd")
+    assert [keys_of(queues.add(Item(key))) for key in "efg"] == [["a"], ["b"], ["c"]]
+
+
+def test_two_reads_keep_an_entry_and_one_does_not() -> None:
+    queues, items = filled(4, *"abcd")
+    items["a"].reads = 2
+    items["b"].reads = 1
+    assert [keys_of(queues.add(Item(key))) for key in "ef"] == [["b"], ["c"]]
+    assert items["a"].queued == 2
+
+
+def test_an_entry_that_went_and_came_back_enters_the_main_queue() -> None:
+    queues, _ = filled(4, *"abcd")
+    queues.add(Item("e"))
+    back = Item("a")
+    queues.add(back)
+    assert back.queued == 2
+    assert keys_of(queues.add(Item("f"))) == ["c"]
+
+
+def test_in_the_main_queue_reads_buy_further_turns() -> None:
+    queues, items = filled(10, *"abcdefghij")
+    for item in items.values():
+        item.reads = 2
+    assert keys_of(queues.add(Item("x"))) == ["a"]
+    items["b"].reads = 3
+    items["c"].reads = 1
+    # x alone does not put the small queue above its share, a tenth of the room: main gives way
+    assert keys_of(queues.add(Item("y"))) == ["d"]
+    assert (items["b"].reads, items["c"].reads) == (2, 0)
+    assert keys_of(queues.add(Item("z"))) == ["x"]
+
+
+def test_a_scan_does_not_push_out_what_is_read() -> None:
+    queues, items = filled(100, *(f"hot{n}" for n in range(50)))
+    for item in items.values():
+        item.reads = 3
+    for n in range(10_000):
+        queues.add(Item(f"scan{n}"))
+        for item in items.values():
+            item.reads += 1
+    assert all(item.queued for item in items.values())
+
+
+def test_what_is_larger_than_the_room_never_enters() -> None:
+    queues, _ = filled(4, *"abcd")
+    large = Item("x", 5)
+    assert queues.add(large) == [large]
+    assert (large.queued, queues.bytes) == (0, 4)
+
+
+@pytest.mark.parametrize("size", [2, 50, 100])
+def test_a_new_entry_never_makes_room_for_itself(size: int) -> None:
+    queues, _ = filled(100, *(f"k{n}" for n in range(100)))
+    new = Item("new", size)
+    assert len(queues.add(new)) == size
+    assert new.queued
+    assert queues.bytes == 100
+
+
+def test_a_dropped_entry_gives_its_room_back_at_once() -> None:
+    queues, items = filled(4, *"abcd")
+    queues.drop(items["b"])
+    queues.drop(items["b"])
+    assert queues.bytes == 3
+    assert queues.add(Item("e")) == []
+    assert keys_of(queues.add(Item("f"))) == ["a"]
+    assert keys_of(queues.add(Item("g"))) == ["c"]
+
+
+def test_after_a_clear_nothing_is_known() -> None:
+    queues, items = filled(4, *"abcd")
+    queues.add(Item("e"))
+    queues.clear()
+    assert queues.bytes == 0
+    queues.drop(items["b"])
+    assert queues.bytes == 0
+    again = Item("a")
+    queues.add(again)
+    assert again.queued == 1
+
+
+def test_replacing_large_entries_holds_little_beyond_the_room() -> None:
+    queues: S3Fifo[Item] = S3Fifo(1000)
+    current = Item("k", 90)
+    queues.add(current)
+    for _ in range(500):
+        queues.drop(current)
+        current = Item("k", 90)
+        queues.add(current)
+        assert husks(queues)[1] <= 125
+
+
+def test_making_room_among_entries_that_were_all_read_takes_a_bounded_number_of_turns() -> None:
+    turns = 0
+
+    class Watched(Item):
+        @property
+        def reads(self) -> int:
+            return self._reads
+
+        @reads.setter
+        def reads(self, reads: int) -> None:
+            nonlocal turns
+            turns += 1
+            self._reads = reads
+
+    queues: S3Fifo[Item] = S3Fifo(10_000)
+    for n in range(10_000):
+        item = Watched(f"k{n}")
+        queues.add(item)
+        item.reads = 1000
+    turns = 0
+    assert len(queues.add(Item("new"))) == 1
+    assert turns <= 128
+
+
+def test_the_ghost_forgets_one_key_for_each_it_learns() -> None:
+    queues: S3Fifo[Item] = S3Fifo(1000)
+    for n in range(20_000):
+        queues.add(Item(f"k{n}"))
+        assert len(queues._ghost) <= 1000 + 64
+    assert len(queues._ghost) >= 1000
+    remembered, forgotten = Item("k18500"), Item("k15000")
+    queues.add(remembered)
+    queues.add(forgotten)
+    assert (remembered.queued, forgotten.queued) == (2, 1)
+
+
+def test_a_key_that_keeps_going_and_coming_does_not_fill_the_ghost() -> None:
+    queues: S3Fifo[Item] = S3Fifo(2)
+    for n in range(10_000):
+        queues.add(Item(f"k{n % 5}"))
+    assert len(queues._ghost) <= 2 + 64
+    assert len(queues._ghost._serials) <= 5
+
+
+def hit_ratio_of_s3fifo(requests: list[str], capacity: int) -> float:
+    queues: S3Fifo[Item] = S3Fifo(capacity)
+    held: dict[str, Item] = {}
+    hits = 0
+    for key in requests:
+        item = held.get(key)
+        if item is not None:
+            item.reads += 1
+            hits += 1
+            continue
+        held[key] = item = Item(key)
+        for gone in queues.add(item):
+            del held[gone.key]
+    return hits / len(requests)
+
+
+def hit_ratio_of_lru(requests: list[str], capacity: int) -> float:
+    held: OrderedDict[str, None] = OrderedDict()
+    hits = 0
+    for key in requests:
+        if key in held:
+            hits += 1
+            held.move_to_end(key)
+            continue
+        held[key] = None
+        if len(held) > capacity:
+            held.popitem(last=False)
+    return hits / len(requests)
+
+
+@pytest.mark.parametrize("exponent", [0.7, 1.0])
+def test_on_skewed_requests_it_beats_lru(exponent: float) -> None:
+    rng = random.Random(7)
+    names = [f"k{n}" for n in range(20_000)]
+    requests = rng.choices(names, weights=[1 / (rank + 1) ** exponent for rank in range(len(names))], k=60_000)
+    assert hit_ratio_of_s3fifo(requests, 1000) > hit_ratio_of_lru(requests, 1000) + 0.03
+
+
+class Books(RuleBasedStateMachine):
+    """Adds, reads, drops and clears in any order, against a plain account of what should be in there."""
+
+    @initialize(capacity=st.integers(1, 400))
+    def open(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.queues: S3Fifo[Item] = S3Fifo(capacity)
+        self.held: dict[str, Item] = {}
+        self.gone: list[Item] = []
+
+    @rule(key=st.integers(0, 60), size=st.integers(1, 60))
+    def add(self, key: int, size: int) -> None:
+        name = f"k{key}"
+        if name in self.held:
+            old = self.held.pop(name)
+            self.queues.drop(old)
+            self.gone.append(old)
+        item = self.held[name] = Item(name, size)
+        evicted = self.queues.add(item)
+        assert len({id(one) for one in evicted}) == len(evicted)
+        for one in evicted:
+            assert self.held.pop(one.key) is one  # neither unknown nor dropped or evicted before
+            self.gone.append(one)
+        assert (item in evicted) == (size > self.capacity)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), reads=st.integers(1, 5))
+    def read(self, data: st.DataObject, reads: int) -> None:
+        self.held[data.draw(st.sampled_from(sorted(self.held)))].reads += reads
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def drop(self, data: st.DataObject) -> None:
+        item = self.held.pop(data.draw(st.sampled_from(sorted(self.held))))
+        self.queues.drop(item)
+        self.gone.append(item)
+
+    @precondition(lambda self: self.gone)
+    @rule(data=st.data())
+    def drop_what_is_gone(self, data: st.DataObject) -> None:
+        self.queues.drop(data.draw(st.sampled_from(self.gone)))
+
+    @rule()
+    def clear(self) -> None:
+        self.queues.clear()
+        self.gone += self.held.values()
+        self.held.clear()
+
+    @invariant()
+    def balances(self) -> None:
+        queues = self.queues
+        assert queues.bytes == sum(item.size for item in self.held.values()) <= self.capacity
+        assert {item.queued for item in self.held.values()} <= {1, 2}
+        assert {item.queued for item in self.gone} <= {0}
+        for number, part in ((1, queues._small), (2, queues._main)):
+            mine = [item for item in self.held.values() if item.queued == number]
+            assert part.bytes == sum(item.size for item in mine)
+            living = [item for item in part._items if item.queued == number]
+            assert part.living == len(living) == len(mine)
+            assert {id(item) for item in living} == {id(item) for item in mine}
+            left = [item for item in part._items if item.queued != number]
+            assert part.husks == len(left) <= part.living + 64
+            assert part.husk_bytes == sum(item.size for item in left) <= self.capacity / 16
+        assert len(queues._ghost) <= len(self.held) + len(self.gone)
+        assert len(queues._ghost._serials) <= len(queues._ghost)
+
+
+TestBooks = Books.TestCase
+TestBooks.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
