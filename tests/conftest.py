@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,12 @@ settings.load_profile("no-deadline")
 
 REQUIRE_REDIS = "PIKA_REDIS_REQUIRE_REDIS"  # .ci/run sets it where it could install redis-server
 _MARKS = {"valkey_server": "valkey", "redis_server": "redis"}
+
+
+def pytest_configure() -> None:
+    """A run in the background ignores interrupts, and so would the programs that tests start in order to interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
