@@ -16,6 +16,7 @@ from .errors import (
     CommandRefusedError,
     ConfigurationError,
     KeyNotFoundError,
+    LoadFailedError,
     LoadTimeoutError,
     NotAnIntegerError,
     OutcomeUnknownError,
@@ -26,6 +27,7 @@ from .errors import (
 )
 from .model.glob import escape_glob
 from .model.item import CacheItem
+from .model.loaded import DO_NOT_STORE, Loaded
 from .model.missing import MISSING
 from .model.report import CacheStats, HealthReport, HealthStatus
 from .model.version import __version__ as __version__
@@ -60,6 +62,8 @@ __all__ = [
     "CacheStats",
     "HealthReport",
     "HealthStatus",
+    "Loaded",
+    "DO_NOT_STORE",
     "MISSING",
     "escape_glob",
     # which service
@@ -81,6 +85,7 @@ __all__ = [
     "CommandRefusedError",
     "ConfigurationError",
     "KeyNotFoundError",
+    "LoadFailedError",
     "LoadTimeoutError",
     "NotAnIntegerError",
     "OutcomeUnknownError",

@@ -21,6 +21,7 @@
     │   ├── OutcomeUnknownError             the connection broke after a write left that may not be repeated
     │   └── OverloadedError                 too much is in flight; nothing was sent
     ├── LoadTimeoutError (TimeoutError)     a loader took longer than `hard_timeout`
+    ├── LoadFailedError                     the load failed in other processes a moment ago, and is not tried yet
     └── BatchError                          some items of a batch failed; `.failed` maps key to error
 
 Messages name the value and what is allowed, never a password and never a cached value.
@@ -44,6 +45,7 @@ __all__ = [
     "CommandRefusedError",
     "ConfigurationError",
     "KeyNotFoundError",
+    "LoadFailedError",
     "LoadTimeoutError",
     "NotAnIntegerError",
     "OutcomeUnknownError",
@@ -139,6 +141,10 @@ class OverloadedError(CacheUnavailableError):
 
 class LoadTimeoutError(CacheError, TimeoutError):
     """A loader took longer than `hard_timeout`."""
+
+
+class LoadFailedError(CacheError):
+    """The load failed in two processes a moment ago (see `error_backoff`), and there is nothing to serve instead."""
 
 
 class BatchError(CacheError):

@@ -16,8 +16,9 @@ from pika_redis.policy.read_through import Plan, ReadThrough
 from pika_redis.policy.rules.options import Options
 from pika_redis.policy.sync_read_through import SyncReadThrough
 from pika_redis.storage.copies import copier
-from pika_redis.storage.memory import MemoryStore, Shelf
+from pika_redis.storage.memory import MemoryStore
 from pika_redis.storage.namespace import Namespace
+from pika_redis.storage.shelf import Shelf
 from pika_redis.storage.store import Store
 from pika_redis.testing.clock import FakeClock
 

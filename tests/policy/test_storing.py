@@ -182,7 +182,7 @@ async def test_tags_are_renewed_by_loads_although_all_are_known(stage: Stage) ->
     await stage.changes.delete([KEY])
     stage.store.asked.clear()
     await stage.get(Source(), tags=["tag"])
-    assert stage.store.asked["capture"] == 1
+    assert stage.store.asked["begin"] == 1
 
 
 async def test_a_tag_invalidated_during_a_load_costs_one_more_load_not_two(stage: Stage) -> None:

@@ -269,7 +269,7 @@ def test_a_failed_refresh_keeps_the_old_value_and_is_told(stage: Stage, caplog: 
     with caplog.at_level(logging.WARNING, logger="pika_redis"):
         assert stage.get_sync(ThreadSource(LookupError("no")), **WINDOW) == "old"
         wait_until(lambda: bool(caplog.records))
-    assert caplog.records[0].getMessage() == f"the refresh of {KEY!r} ahead of its expiry failed"
+    assert caplog.records[0].getMessage() == f"the refresh of {KEY!r} failed"
     assert stage.held() == "old"
 
 

@@ -19,6 +19,7 @@ class Counters:
         "misses",
         "refreshes",
         "sets",
+        "stale",
         "undecodable",
     )
 
@@ -26,6 +27,7 @@ class Counters:
         self.hits = 0
         self.misses = 0
         self.sets = 0
+        self.stale = 0
         self.deletes = 0
         self.loads = 0
         self.load_failures = 0

@@ -39,6 +39,8 @@ class CacheStats:
     """Callers that were served by another caller's load."""
     refreshes: int
     """Loads that ran ahead of expiry."""
+    stale: int
+    """Values served past their time, under an option that allows it; those of `stale_while_revalidate` are hits too."""
     errors: int
     """Calls that the store could not answer."""
     undecodable: int

@@ -98,10 +98,6 @@ class SyncFlights:
         with self.lock:
             self._refreshes -= 1
 
-    def has_successor(self, flight: SyncFlight) -> bool:
-        """Whether another flight for the same key has begun since."""
-        return self._flights.get(flight.key, flight) is not flight
-
     def forget_all_after_fork(self) -> None:
         """The loads under way belong to the parent."""
         self.lock = threading.Lock()

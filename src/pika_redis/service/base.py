@@ -90,7 +90,9 @@ class Service:
         `type` builds plain data into a dataclass, Struct, pydantic model, TypedDict or enum; data that does not fit is
         a miss. Raises ArgumentError or ArgumentTypeError for a bad key, CacheUnavailableError.
         """
-        value = await self._store.get(self.name_of(key))
+        value = self._store.hit(name := self.name_of(key), 0.0)
+        if value is MISSING:
+            value = await self._store.get(name)
         if type is not None or default is not None:
             return self._typed(value, default, type)
         if value is MISSING:
@@ -301,8 +303,7 @@ class Service:
         `exact` counts this prefix key by key, which walks the whole database; otherwise the server's own figures for
         the database stand in. Raises CacheUnavailableError.
         """
-        keys, memory = await self._store.size(exact=exact)
-        return stats_of(self._counters, keys, memory, exact=exact or self._always_exact)
+        return stats_of(self._counters, *await self._store.size(exact=exact), exact=exact or self._always_exact)
 
     async def health_check(self) -> HealthReport:
         """Ask the store how it is. Never raises, but CacheClosedError."""

@@ -81,6 +81,7 @@ def stats_of(counters: Counters, keys: int, memory: int, *, exact: bool) -> Cach
         load_failures=counters.load_failures,
         joined=counters.joined,
         refreshes=counters.refreshes,
+        stale=counters.stale,
         errors=counters.errors,
         undecodable=counters.undecodable,
         evictions=counters.evictions,

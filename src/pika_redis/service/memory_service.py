@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, TypeVar, Unpack, overload
+from typing import TypedDict, TypeVar, Unpack
 
 from ..codec import Codec, Limits, Serializer
 from ..errors import ArgumentError, ArgumentTypeError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
-from ..model.missing import MISSING
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
 from ..policy.sync_read_through import SyncReadThrough
 from ..storage.copies import copier
-from ..storage.memory import MemoryStore, Shelf
+from ..storage.memory import MemoryStore
 from ..storage.namespace import Namespace
 from ..storage.null import NullStore
+from ..storage.shelf import Shelf
 from ..storage.store import Store
 from .base import Service
 from .resolve import resolve as resolve_settings
@@ -70,21 +70,6 @@ class MemoryCacheService(Service):
         self._sync_reads = SyncReadThrough(store, self._counters, copier(codec))
         self._serve(store, ReadThrough(store, self._counters, copier(codec)), self._sync_reads)
 
-    @overload
-    async def get(self, key: str, default: None = None) -> Any: ...
-    @overload
-    async def get(self, key: str, default: D) -> Any | D: ...
-    @overload
-    async def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
-    @overload
-    async def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
-    async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
-        value = self._store.hit(self.name_of(key), 0.0)
-        if value is MISSING or type is not None or default is not None:
-            return self._typed(value, default, type)
-        self._counters.hits += 1
-        return value
-
     def sync_reads(self) -> SyncReadThrough:
         self._refuse_when_closed()
         return self._sync_reads
@@ -97,5 +82,5 @@ class MemoryCacheService(Service):
     def _move(self, namespace: Namespace) -> None:
         super()._move(namespace)
         store = self._store_of(namespace)
-        self._sync_reads = SyncReadThrough(store, self._counters, copier(self._codec))
+        self._sync_reads = self._sync_reads.over(store)
         self._serve(store, self._reads.over(store), self._sync_reads)

@@ -10,18 +10,19 @@ from functools import partial
 from typing import Any, Self, TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
-from ..errors import ArgumentTypeError, CacheUnavailableError, CommandRefusedError
+from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, CommandRefusedError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
 from ..storage.copies import copier
-from ..storage.memory import MemoryStore, Shelf
+from ..storage.memory import MemoryStore
 from ..storage.namespace import Namespace
+from ..storage.near import Near
 from ..storage.null import NullStore
 from ..storage.records import Records
-from ..storage.remote import RemoteStore
-from ..storage.remote_tags import RemoteTags
+from ..storage.remote import RemoteStore, ServerOnlyStore
+from ..storage.shelf import Shelf
 from ..storage.store import Store
 from ..wire import connection as wire
 from ..wire.backoff import RetryPolicy
@@ -77,6 +78,9 @@ class RedisService(Service):
     None for the environment; keywords win over it. Making a service is cheap: it connects at first use, in each event
     loop for itself, or in `connect`. Close it with `aclose` or ``async with``.
 
+    `l1` says whether this process may hold copies of what it reads, which the server keeps true: True = as many bytes
+    as the setting `l1_max_bytes`, or a number of bytes; False = every read asks the server.
+
     Raises ConfigurationError or ArgumentTypeError for settings that make no sense.
     """
 
@@ -84,6 +88,7 @@ class RedisService(Service):
         self,
         config: str | RedisConfig | None = None,
         *,
+        l1: bool | int = True,
         clock: Clock | None = None,
         serializer: Serializer | None = None,
         **settings: Unpack[RedisSettings],
@@ -98,7 +103,8 @@ class RedisService(Service):
         )
         self._config = resolved
         self._clock = clock or SystemClock()
-        self._nodes = LoopLocal(partial(_make_node, resolved, self._clock))
+        self._near_bytes = _near_bytes(l1, resolved.l1_max_bytes)
+        self._nears = LoopLocal(self._make_near)
         shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
         self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
         store = self._store_of(self._namespace)
@@ -132,6 +138,7 @@ class RedisService(Service):
                 replies = await connection.call_many(checked)
             except Disconnected as lost:
                 replies = await node.again(partial(connection.call_many, checked), lost, Repeat.NEVER)
+        await self._nears.get().hear()
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
@@ -141,7 +148,7 @@ class RedisService(Service):
         self._refuse_when_closed()
         if self._config.address.kind == "memory":
             raise CacheUnavailableError("memory:// has no server that could run a command")
-        return self._nodes.get()
+        return self._nears.get().node
 
     # -- the service itself ---------------------------------------------------------------------------------------
 
@@ -153,7 +160,7 @@ class RedisService(Service):
 
     async def aclose(self) -> None:
         await super().aclose()
-        await self._nodes.aclose()
+        await self._nears.aclose()
 
     async def __aenter__(self) -> Self:
         try:
@@ -164,13 +171,17 @@ class RedisService(Service):
             _log.warning("starting without the server: %s", error)
         return self
 
+    def _make_near(self, loop: asyncio.AbstractEventLoop) -> Near:
+        return Near(loop, _endpoint(self._config), self._clock, self._counters, self._near_bytes)
+
     def _store_of(self, namespace: Namespace) -> Store:
         if not self._config.enabled:
             return NullStore()
         if self._config.address.kind == "memory":
             return self._memory.beside(namespace)
-        tags = RemoteTags(self._nodes, namespace, self._clock)
-        return RemoteStore(self._nodes, namespace, Records(self._codec, self._counters), tags)
+        records = Records(self._codec, self._counters)
+        store = RemoteStore if self._near_bytes else ServerOnlyStore
+        return store(self._nears, namespace, records, self._clock, self._counters)
 
     def _move(self, namespace: Namespace) -> None:
         super()._move(namespace)
@@ -190,8 +201,15 @@ def _checked(command: Sequence[str | bytes | float]) -> Command:
     return words
 
 
-def _make_node(config: RedisConfig, clock: Clock, loop: asyncio.AbstractEventLoop) -> Node:
-    return Node(loop, _endpoint(config), clock)
+def _near_bytes(l1: bool | int, default: int) -> int:
+    """How much of the server's entries a process may hold; 0 = nothing. Raises ArgumentTypeError, ArgumentError."""
+    if isinstance(l1, bool):
+        return default if l1 else 0
+    if not isinstance(l1, int):
+        raise ArgumentTypeError(f"l1 must be True, False or a number of bytes, not {type(l1).__name__}")
+    if l1 < 0:
+        raise ArgumentError(f"l1 must not be negative, but is {l1}")
+    return l1
 
 
 def _endpoint(config: RedisConfig) -> Endpoint:

@@ -9,8 +9,9 @@ from typing import cast
 from ..errors import AccessDeniedError, CacheError
 from ..model.report import HealthReport, HealthStatus
 from ..wire.loops import LoopLocal
-from ..wire.node import Node
+from ..wire.node import Repeat
 from .namespace import Namespace
+from .near import Near
 
 __all__ = ["Keyspace"]
 
@@ -20,8 +21,8 @@ _PAGE = 1000
 class Keyspace:
     """SCAN over one prefix. Our own keys (tags, epoch) are never part of an answer."""
 
-    def __init__(self, nodes: LoopLocal[Node], namespace: Namespace) -> None:
-        self._nodes = nodes
+    def __init__(self, nears: LoopLocal[Near], namespace: Namespace) -> None:
+        self._nears = nears
         self._namespace = namespace
 
     async def sweep(self, pattern: str, *, delete: bool) -> int:
@@ -29,7 +30,9 @@ class Keyspace:
         count = 0
         async for page in self._pages(pattern):
             if delete:
-                count += cast("int", await self._nodes.get().call(("UNLINK", *page)))
+                near = self._nears.get()
+                ends = near.ends_copies([key.decode("utf-8", "surrogateescape") for key in page])
+                count += cast("int", await near.node.call(("UNLINK", *page), Repeat.ALWAYS, ends))
             else:
                 count += len(page)
         return count
@@ -37,14 +40,14 @@ class Keyspace:
     async def size(self, *, exact: bool) -> tuple[int, int]:
         """Keys and bytes: of the whole database as the server counts them, or of this prefix key by key."""
         if not exact:
-            keys, memory = await self._nodes.get().call_many([("DBSIZE",), ("INFO", "memory")])
+            keys, memory = await self._nears.get().node.call_many([("DBSIZE",), ("INFO", "memory")])
             for reply in (keys, memory):
                 if isinstance(reply, Exception):
                     raise reply
             return cast("int", keys), _used_memory(cast("bytes", memory))
         count = total = 0
         async for page in self._pages("*"):
-            replies = await self._nodes.get().call_many([("MEMORY", "USAGE", key) for key in page])
+            replies = await self._nears.get().node.call_many([("MEMORY", "USAGE", key) for key in page])
             sizes = [reply for reply in replies if isinstance(reply, int)]
             count += len(sizes)
             total += sum(sizes)
@@ -52,7 +55,7 @@ class Keyspace:
 
     async def health(self) -> HealthReport:
         """PING, timed. Never raises."""
-        node = self._nodes.get()
+        node = self._nears.get().node
         began = time.perf_counter()
         try:
             await node.ready()
@@ -74,7 +77,7 @@ class Keyspace:
         reserved = self._namespace.reserved.encode()
         cursor: bytes | int = 0
         while True:
-            reply = await self._nodes.get().call(("SCAN", cursor, "MATCH", glob, "COUNT", _PAGE))
+            reply = await self._nears.get().node.call(("SCAN", cursor, "MATCH", glob, "COUNT", _PAGE))
             cursor, found = cast("tuple[bytes, list[bytes]]", reply)
             page = list(dict.fromkeys(key for key in found if not key.startswith(reserved)))
             if page:

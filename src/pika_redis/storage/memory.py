@@ -7,115 +7,36 @@ write swaps the slot under the lock.
 Fidelity: what can't be on a server can't be here. A mutable value is kept packed and unpacked afresh for every
 reader, so no reader sees another's changes; an immutable one is handed out as it is.
 
-A load is bound to a *lease*: `fetch` of an absent key notes one, every delete tears it up, and `replace` stores only
+A load of an absent key is bound to a *lease*: `begin` notes one, every delete tears it up, and `replace` stores only
 while it stands. So no delete is undone by a load that began before it, on whichever thread.
 Time is the process's monotonic clock.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ..codec import Codec, Undecodable
 from ..errors import ArgumentError, CacheError, KeyNotFoundError, NotAnIntegerError
 from ..model.clock import Clock
 from ..model.counters import Counters
-from ..model.entry import Capture, Draft, Entry, Found
-from ..model.forks import forget_after_fork
+from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.glob import compile_glob
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport, HealthStatus
-from .eviction import S3Fifo
 from .namespace import Namespace
 from .records import INT64
+from .shelf import Shelf, Slot
 
-__all__ = ["MemoryStore", "Shelf"]
+__all__ = ["MemoryStore"]
 
 _OVERHEAD = 400
 """Bytes of one slot with its dict and queue places, measured on CPython 3.11 to 3.13 with tracemalloc."""
 _SCALARS = frozenset((type(None), bool, int, float, str, bytes))
-_TAGS_BEFORE_PRUNING = 10_000
 _EPOCH = b"memory"
-
-
-class Slot:
-    """One entry. Immutable but for the bookkeeping of the eviction."""
-
-    __slots__ = (
-        "born", "compressed", "counter", "ends", "identity", "key", "payload", "plain", "queued", "reads", "size",
-        "stale", "tags", "value",
-    )  # fmt: skip
-
-    def __init__(self, key: str, born: float, ttl: float, tags: tuple[tuple[str, bytes], ...]) -> None:
-        self.key = key
-        self.born = born
-        self.ends = born + ttl
-        self.tags = tags
-        self.plain = not tags
-        """Neither tagged nor stale: nothing to look up before it is served."""
-        self.stale = False
-        self.counter = False
-        self.identity = b""
-        self.value: object = MISSING
-        self.payload = b""
-        self.compressed = False
-        self.size = 0
-        self.reads = 0
-        self.queued = 0
-
-
-class Shelf:
-    """What several namespaces of one service share: the slots, the tags, the leases, the room."""
-
-    def __init__(self, max_bytes: int, max_value_bytes: int, counters: Counters) -> None:
-        self.max_value_bytes = max_value_bytes
-        self.slots: dict[str, Slot] = {}
-        self.tags: dict[str, bytes] = {}
-        self.leases: dict[str, bytes] = {}
-        self.lock = threading.Lock()
-        self.queues: S3Fifo[Slot] = S3Fifo(max_bytes)
-        self._counters = counters
-        self._serial = itertools.count(1)
-        forget_after_fork(self)
-
-    def new_identity(self) -> bytes:
-        """Never given before in this process."""
-        return b"%d" % next(self._serial)
-
-    def put(self, slot: Slot) -> None:
-        """Place a slot and drop what no longer fits. Under the lock."""
-        slot.identity = self.new_identity()
-        self.remove(slot.key)
-        self.slots[slot.key] = slot
-        for gone in self.queues.add(slot):
-            self._counters.evictions += 1
-            self._forget(gone)
-        if len(self.tags) > 2 * len(self.slots) + _TAGS_BEFORE_PRUNING:
-            used = {tag for one in self.slots.values() for tag, _ in one.tags}
-            self.tags = {tag: nonce for tag, nonce in self.tags.items() if tag in used}
-
-    def remove(self, key: str) -> Slot | None:
-        """Take a key away, with the leases of loads that are under way. Under the lock."""
-        self.leases.pop(key, None)
-        slot = self.slots.get(key)
-        if slot is not None:
-            self.queues.drop(slot)
-            self._forget(slot)
-        return slot
-
-    def _forget(self, slot: Slot) -> None:
-        if self.slots.get(slot.key) is slot:
-            del self.slots[slot.key]
-
-    def forget_all_after_fork(self) -> None:
-        """A child starts empty: deletes in its parent would never reach it."""
-        self.lock = threading.Lock()
-        self.slots, self.tags, self.leases = {}, {}, {}
-        self.queues.clear()
 
 
 class MemoryStore:
@@ -137,7 +58,7 @@ class MemoryStore:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def hit(self, key: str, refresh_ms: float) -> object:
+    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
         slot = self._shelf.slots.get(key)
         if slot is None or self._now() + refresh_ms / 1000 >= slot.ends or not (slot.plain or self._living(slot)):
             return MISSING
@@ -169,15 +90,15 @@ class MemoryStore:
         with shelf.lock:
             capture = Capture(_EPOCH, {tag: shelf.tags.get(self._namespace.tag_key(tag)) for tag in tags})
             slot = shelf.slots.get(key)
-            if slot is None or self._now() >= slot.ends:
+            if slot is None or self._now() >= slot.ends + slot.extra:
                 if slot is not None:
                     shelf.queues.drop(slot)
                     del shelf.slots[key]
-                return Found(None, shelf.leases.setdefault(key, shelf.new_identity()), capture)
+                return Found(None, b"", capture)
             entry = self._entry(slot) if self._tags_current(slot) else None
             return Found(entry, slot.identity, capture)
 
-    def open(self, entry: Entry) -> object | MissingType:
+    def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
         slot = entry.body
         assert isinstance(slot, Slot)
         slot.reads += 1
@@ -185,36 +106,70 @@ class MemoryStore:
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    async def capture(self, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
+    async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
         shelf = self._shelf
         with shelf.lock:
-            return Capture(
-                _EPOCH,
-                {tag: shelf.tags.setdefault(self._namespace.tag_key(tag), shelf.new_identity()) for tag in tags},
-            )
+            slot = shelf.slots.get(key)
+            if slot is not None and self._now() < slot.ends + slot.extra:
+                if slot.identity != found.identity:
+                    return None
+                identity = slot.identity
+            else:
+                identity = shelf.lease(key)
+            return Hold(identity, self._captured(terms.tags), began=self._now())
 
-    async def replace(self, key: str, identity: bytes, draft: Draft, capture: Capture) -> bool:
-        slot = self._slot(key, draft, capture)
+    async def renew(self, key: str, hold: Hold, lease: float) -> bool:
+        return True
+
+    async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
+        late = [tag for tag in named if tag not in hold.capture.tags]
+        shelf = self._shelf
+        with shelf.lock:
+            old = all(shelf.born.get(self._namespace.tag_key(tag), math.inf) < hold.began for tag in late)
+            capture = self._captured(late)
+        nonces = {**capture.tags, **hold.capture.tags}
+        hold = replace(hold, capture=Capture(_EPOCH, {tag: nonces[tag] for tag in (*tags, *named)}))
+        return hold if old else hold.forbidden()
+
+    async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
+        slot = self._slot(key, draft, hold.capture)
         shelf = self._shelf
         with shelf.lock:
             held = shelf.slots.get(key)
-            if (shelf.leases.get(key) if held is None else held.identity) != identity:
-                return False
+            if held is not None and self._now() >= held.ends + held.extra:
+                held = None
+            if (shelf.leased(key) if held is None else held.identity) != hold.identity:
+                return Outcome.OVERTAKEN
             shelf.put(slot)
-            return True
+            return Outcome.STORED if self._tags_current(slot) else Outcome.DOUBTFUL
 
-    async def release(self, key: str, identity: bytes) -> None:
+    async def release(self, key: str, hold: Hold) -> Outcome:
         shelf = self._shelf
         with shelf.lock:
-            if shelf.leases.get(key) == identity:
-                del shelf.leases[key]
+            slot = shelf.slots.get(key)
+            unchanged = (shelf.leased(key) if slot is None else slot.identity) == hold.identity
+            shelf.release(key, hold.identity)
+            current = all(
+                shelf.tags.get(self._namespace.tag_key(tag)) == nonce for tag, nonce in hold.capture.tags.items()
+            )
+        return Outcome.CURRENT if unchanged and current else Outcome.OVERTAKEN
+
+    async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        await self.release(key, hold)
+
+    def _capture(self, tags: Sequence[str]) -> Capture:
+        with self._shelf.lock:
+            return self._captured(tags)
+
+    def _captured(self, tags: Sequence[str]) -> Capture:
+        """The nonces of tags, which are made if need be. Under the lock."""
+        return Capture(_EPOCH, {tag: self._shelf.tag(self._namespace.tag_key(tag), self._now()) for tag in tags})
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         failed: dict[str, Exception] = {}
         for key, draft in items:
             try:
-                capture = await self.capture(Capture(_EPOCH, {}), draft.tags, draft.ttl)
-                slot = self._slot(key, draft, capture)
+                slot = self._slot(key, draft, self._capture(draft.tags))
             except CacheError as error:
                 failed[key] = error
                 continue
@@ -223,7 +178,7 @@ class MemoryStore:
         return failed
 
     async def add(self, key: str, draft: Draft) -> bool:
-        slot = self._slot(key, draft, await self.capture(Capture(_EPOCH, {}), draft.tags, draft.ttl))
+        slot = self._slot(key, draft, self._capture(draft.tags))
         with self._shelf.lock:
             if self._fresh(key) is not None:
                 return False
@@ -288,7 +243,7 @@ class MemoryStore:
     async def invalidate(self, tags: Sequence[str]) -> None:
         with self._shelf.lock:
             for tag in tags:
-                self._shelf.tags.pop(self._namespace.tag_key(tag), None)
+                self._shelf.end_tag(self._namespace.tag_key(tag))
 
     async def rotate_epoch(self) -> None:
         """Counters have no epoch on a server either: they end with a sweep."""
@@ -358,6 +313,7 @@ class MemoryStore:
         """A slot for a draft. Raises SerializationError."""
         tags = tuple((self._namespace.tag_key(tag), capture.tags[tag] or b"") for tag in draft.tags)
         slot = Slot(key, self._now(), draft.ttl, tags)
+        slot.extra = draft.extra
         value = draft.value
         slot.counter = draft.plain_integers and type(value) is int and not tags and value in INT64
         if slot.counter or value is None or type(value) in self._scalars:
@@ -378,5 +334,5 @@ class MemoryStore:
     def _copy(self, slot: Slot, born: float, ttl: float) -> Slot:
         copy = Slot(slot.key, born, ttl, slot.tags)
         copy.value, copy.payload, copy.compressed = slot.value, slot.payload, slot.compressed
-        copy.counter, copy.size, copy.reads = slot.counter, slot.size, slot.reads
+        copy.counter, copy.size, copy.reads, copy.extra = slot.counter, slot.size, slot.reads, slot.extra
         return copy

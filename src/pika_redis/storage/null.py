@@ -6,19 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from ..errors import CacheClosedError, CacheUnavailableError
-from ..model.entry import Capture, Draft, Entry, Found
+from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport, HealthStatus
 
 __all__ = ["ClosedStore", "NullStore"]
 
 _NOTHING = Found(None, b"", Capture(b"", {}))
+_NO_HOLD = Hold(b"", Capture(b"", {}))
 
 
 class NullStore:
     """Every read misses, every write is dropped; counters raise, since a count that is not kept is wrong."""
 
-    def hit(self, key: str, refresh_ms: float) -> MissingType:
+    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> MissingType:
         return MISSING
 
     def now_ms(self) -> int:
@@ -39,17 +40,26 @@ class NullStore:
     async def fetch(self, key: str, tags: Sequence[str]) -> Found:
         return _NOTHING
 
-    def open(self, entry: Entry) -> MissingType:
+    def open(self, entry: Entry, *, share: bool = False) -> MissingType:
         return MISSING
 
-    async def capture(self, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
-        return seen
+    async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
+        return _NO_HOLD
 
-    async def replace(self, key: str, identity: bytes, draft: Draft, capture: Capture) -> bool:
-        return False
+    async def renew(self, key: str, hold: Hold, lease: float) -> bool:
+        return True
 
-    async def release(self, key: str, identity: bytes) -> None:
-        """Nothing was taken."""
+    async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
+        return hold
+
+    async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
+        return Outcome.CURRENT
+
+    async def release(self, key: str, hold: Hold) -> Outcome:
+        return Outcome.CURRENT
+
+    async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        """Nobody would hear of it."""
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         return {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from ..model.entry import Capture, Draft, Entry, Found
+from ..model.entry import Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MissingType
 from ..model.report import HealthReport
 
@@ -19,8 +19,11 @@ __all__ = ["Store"]
 class Store(Protocol):
     """Entries of one namespace."""
 
-    def hit(self, key: str, refresh_ms: float) -> object:
-        """The value without waiting, when this process holds it fresh for longer than `refresh_ms`; else MISSING."""
+    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
+        """The value without waiting, when this process holds it fresh for longer than `refresh_ms`; else MISSING.
+
+        `share` = the same object may be given to everybody, also if it can be changed.
+        """
         ...
 
     def now_ms(self) -> int:
@@ -47,20 +50,32 @@ class Store(Protocol):
         """A look for the read-through flow: entry, identity and captured nonces, in one round trip if it can be."""
         ...
 
-    def open(self, entry: Entry) -> object | MissingType:
+    def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
         """The entry's value, or MISSING (and a count) when its bytes can't be decoded."""
         ...
 
-    async def capture(self, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
-        """Complete a capture before a load: tags that are missing are made, those near their end renewed."""
+    async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
+        """Take a load upon us and capture the nonces. None: another has it, or the key changed since; look again."""
         ...
 
-    async def replace(self, key: str, identity: bytes, draft: Draft, capture: Capture) -> bool:
-        """Store a loaded value under the captured nonces, only if the key still has `identity`."""
+    async def renew(self, key: str, hold: Hold, lease: float) -> bool:
+        """Show that the load goes on; False when it is ours no more."""
         ...
 
-    async def release(self, key: str, identity: bytes) -> None:
-        """The load for which `fetch` gave this identity will not be stored."""
+    async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
+        """The hold for these tags and for those that a loader named afterwards; not storable when one is too young."""
+        ...
+
+    async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
+        """Store a loaded value under the captured nonces, only if the key still has the identity of the hold."""
+        ...
+
+    async def release(self, key: str, hold: Hold) -> Outcome:
+        """Nothing will be stored for this hold."""
+        ...
+
+    async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        """The load failed; for so long others are told."""
         ...
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:

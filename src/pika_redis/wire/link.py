@@ -15,15 +15,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..errors import CacheClosedError, CacheError, CacheTimeoutError, CacheUnavailableError
 from .backoff import LONGEST_DELAY, reconnect_delay
 from .connection import Command, Connection, Reply
 from .dialer import Dialer
 from .endpoint import Endpoint
-from .handshake import Client, ServerFacts
+from .handshake import Client
+from .listener import Listener
+from .progress import Proof
 from .replies import Disconnected
+from .slots import Slot
 
 __all__ = ["Link", "NoConnection"]
 
@@ -34,11 +37,15 @@ class NoConnection:
     __slots__ = ()
     in_flight = 0
     usable = False
+    proof = Proof()
 
     def call(self, command: Command) -> asyncio.Future[Reply]:
         raise Disconnected("not connected", sent=False)
 
     def call_many(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
+        raise Disconnected("not connected", sent=False)
+
+    def send(self, commands: Sequence[Command], slots: Sequence[Slot]) -> None:
         raise Disconnected("not connected", sent=False)
 
 
@@ -53,15 +60,17 @@ class Link:
         loop: asyncio.AbstractEventLoop,
         endpoint: Endpoint,
         dialer: Dialer,
-        on_made: Callable[[ServerFacts], None],
+        listener: Listener,
         *,
-        keep: bool,
+        track: bool = False,
+        keep: bool = False,
     ) -> None:
         self.connection: Connection | NoConnection = _NO_CONNECTION
         self._loop = loop
         self._endpoint = endpoint
         self._dialer = dialer
-        self._on_made = on_made
+        self._listener = listener
+        self._on_push = listener.pushed if track else None
         self._keep = keep
         self._closed = False
         self._connecting: asyncio.Task[None] | None = None
@@ -149,19 +158,21 @@ class Link:
     async def _connect_once(self) -> CacheError | None:
         """One attempt; gives what went wrong."""
         try:
-            opened = await self._dialer.open(self._endpoint.limits, self._on_lost, self._predecessor)
+            opened = await self._dialer.open(self._endpoint.limits, self._on_lost, self._on_push, self._predecessor)
         except CacheError as error:
             return error
-        self.connection, facts = opened
+        connection, facts = opened
+        self._listener.made(connection, facts)
+        self.connection = connection
         self._predecessor = facts.client
         self._made_at = self._loop.time()
-        self._on_made(facts)
         return None
 
     def _on_lost(self, connection: Connection, reason: str) -> None:
         if connection is not self.connection:
             return
         self.connection = _NO_CONNECTION
+        self._listener.lost()
         self._failure = CacheUnavailableError(f"{self._endpoint}: {reason}")
         useful = connection.heard or self._loop.time() - self._made_at > LONGEST_DELAY
         self._failures = 0 if useful else self._failures + 1

@@ -6,10 +6,13 @@ None begins with a ``#!lua`` line: such scripts are refused as a whole when memo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from typing import Final
 
-__all__ = ["COUNT", "MARK_STALE", "RENEW_TAG", "REPLACE", "Script"]
+from .framing import Command
+
+__all__ = ["COUNT", "MARK_STALE", "RELEASE", "RENEW", "RENEW_TAG", "REPLACE", "Script"]
 
 
 class Script:
@@ -22,6 +25,10 @@ class Script:
         self.source = resources.files("pika_redis.wire").joinpath("lua", f"{name}.lua").read_text("utf-8")
         self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
+    def command(self, key: str, arguments: Sequence[str | bytes | int]) -> Command:
+        """Source and all, for a server that may not know the script."""
+        return ("EVAL", self.source, 1, key, *arguments)
+
     def __repr__(self) -> str:
         return f"Script({self.name!r})"
 
@@ -29,4 +36,6 @@ class Script:
 REPLACE: Final = Script("replace")
 MARK_STALE: Final = Script("mark_stale")
 COUNT: Final = Script("count")
+RELEASE: Final = Script("release")
+RENEW: Final = Script("renew")
 RENEW_TAG: Final = Script("renew_tag")

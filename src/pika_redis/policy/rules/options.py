@@ -12,10 +12,12 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypedDict, cast
 
 from ...errors import ArgumentTypeError, ConfigurationError
 from ...model.duration import Duration, to_seconds, to_ttl
+from .freshness import Windows
 
 __all__ = ["CacheOptions", "LoadOptions", "Options", "resolve"]
 
@@ -31,6 +33,16 @@ class LoadOptions(TypedDict, total=False):
     """The ttl of a loaded None; 0 = don't store None. Default: the ttl."""
     refresh_ahead: Duration
     """How long before expiry a read triggers a load in the background. Default 0, never."""
+    stale_while_revalidate: Duration
+    """How long after expiry a value is served while it is loaded again in the background. Default 0, not at all."""
+    stale_if_error: Duration
+    """How long after expiry a value is served when the load fails or takes longer than `soft_timeout`. Default 0."""
+    soft_timeout: Duration | None
+    """How long callers wait for a load when there is a value to serve instead; the load goes on. Default: no limit."""
+    error_backoff: Duration
+    """How long after a failed load the next one waits while there is something to serve instead. Default 1."""
+    lease: Duration
+    """After how long without a sign of life another process takes over a load. Default 5."""
     hard_timeout: Duration | None
     """How long a load may take before its callers get LoadTimeoutError; None = as long as it likes. Default 30."""
     store_if: Callable[[Any], bool] | None
@@ -54,7 +66,7 @@ class CacheOptions(LoadOptions, total=False):
     """How long a value is fresh. `math.inf` = no expiry. Default 3600."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Options:
     """Resolved options; durations in seconds."""
 
@@ -62,6 +74,11 @@ class Options:
     ttl_jitter: float = 0.05
     none_ttl: float | None = None
     refresh_ahead: float = 0.0
+    stale_while_revalidate: float = 0.0
+    stale_if_error: float = 0.0
+    soft_timeout: float = math.inf
+    error_backoff: float = 1.0
+    lease: float = 5.0
     hard_timeout: float = 30.0
     store_if: Callable[[Any], bool] | None = None
     version: int | str = 0
@@ -69,6 +86,16 @@ class Options:
     context: Literal["caller", "clean"] = "caller"
     share: bool = False
     enabled: bool = True
+
+    @property
+    def extra(self) -> float:
+        """Seconds for which an entry is kept after its expiry."""
+        return max(self.stale_while_revalidate, self.stale_if_error)
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The times around expiry, as the rule for freshness takes them."""
+        return Windows(self.refresh_ahead * 1000, self.stale_while_revalidate * 1000, self.stale_if_error * 1000)
 
     def ttl_of(self, value: object) -> float:
         """The time to live of a loaded value; 0 = it is not to be stored."""
@@ -90,6 +117,10 @@ def resolve(base: Options, given: Mapping[str, object]) -> Options:
             raise ArgumentTypeError(_unknown(name))
         changes[name] = check(name, value)
     options = dataclasses.replace(base, **changes)
+    if "soft_timeout" in given and options.hard_timeout <= options.soft_timeout < math.inf:
+        raise ConfigurationError(
+            f"soft_timeout ({options.soft_timeout:g} s) must be shorter than hard_timeout ({options.hard_timeout:g} s)"
+        )
     if options.refresh_ahead and options.refresh_ahead >= options.ttl:
         if "refresh_ahead" in given:
             raise ConfigurationError(
@@ -117,6 +148,15 @@ def _zero_or_more(name: str, value: object) -> float:
     seconds = to_seconds(cast("Duration", value), name)
     if seconds < 0:
         raise ConfigurationError(f"{name} must not be negative, but is {value!r}")
+    return seconds
+
+
+def _window(name: str, value: object) -> float:
+    seconds = _zero_or_more(name, value)
+    if math.isinf(seconds):
+        raise ConfigurationError(
+            f"{name} must be finite: an entry that is kept for ever has no expiry to be stale after"
+        )
     return seconds
 
 
@@ -174,6 +214,11 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "ttl_jitter": _share_of,
     "none_ttl": _zero_or_more,
     "refresh_ahead": _zero_or_more,
+    "stale_while_revalidate": _window,
+    "stale_if_error": _window,
+    "soft_timeout": _timeout,
+    "error_backoff": _ttl,
+    "lease": _ttl,
     "hard_timeout": _timeout,
     "store_if": _predicate,
     "version": _version,

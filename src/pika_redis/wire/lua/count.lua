@@ -1,11 +1,11 @@
 -- Add to a plain integer, or begin one, in one step.
 -- KEYS counter   ARGV amount, ttl in ms for a new counter ('' = none), '1' to create, identity of a dead entry that
 --                may be replaced ('' = none)
--- {1, new value as text}; {0} = absent and not created; {2, bytes} = the key holds something that is no plain
--- integer; {3} = the sum leaves 64 bits. (Values go back as text: Lua's own numbers lose digits beyond 2^53.)
+-- {1, new value as text}; {0} = absent and not created; {2} = the key holds an entry or foreign bytes; {3} = the sum
+-- leaves 64 bits; {4} = the key holds no string. (Values go back as text: Lua's numbers lose digits beyond 2^53.)
 local seen = redis.pcall('GET', KEYS[1])
 if type(seen) == 'table' then
-  return {2, ''}
+  return {4}
 end
 if seen and ARGV[4] ~= '' and string.sub(seen, 1, 9) == ARGV[4] then
   redis.call('UNLINK', KEYS[1])
@@ -15,7 +15,7 @@ if not seen and ARGV[3] ~= '1' then
   return {0}
 end
 if seen and not string.match(seen, '^-?%d+$') then
-  return {2, seen}
+  return {2}
 end
 local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1])
 if type(sum) == 'table' then
@@ -23,7 +23,7 @@ if type(sum) == 'table' then
     return {3}
   end
   if string.find(sum.err, 'not an integer', 1, true) then
-    return {2, seen or ''}
+    return {2}
   end
   return sum
 end

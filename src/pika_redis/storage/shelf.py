@@ -1,0 +1,128 @@
+"""What a memory store holds: entries, tags, leases and the room they take. The namespaces of a service share it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+from ..model.counters import Counters
+from ..model.forks import forget_after_fork
+from ..model.missing import MISSING
+from .eviction import S3Fifo
+
+__all__ = ["Shelf", "Slot"]
+
+_TAGS_BEFORE_PRUNING = 10_000
+
+
+class Slot:
+    """One entry. Immutable but for the bookkeeping of the eviction."""
+
+    __slots__ = (
+        "born", "compressed", "counter", "ends", "extra", "identity", "key", "payload", "plain", "queued", "reads",
+        "size", "stale", "tags", "value",
+    )  # fmt: skip
+
+    def __init__(self, key: str, born: float, ttl: float, tags: tuple[tuple[str, bytes], ...]) -> None:
+        self.key = key
+        self.born = born
+        self.ends = born + ttl
+        self.extra = 0.0
+        """Seconds for which it is kept after `ends`."""
+        self.tags = tags
+        self.plain = not tags
+        """Neither tagged nor stale: nothing to look up before it is served."""
+        self.stale = False
+        self.counter = False
+        self.identity = b""
+        self.value: object = MISSING
+        self.payload = b""
+        self.compressed = False
+        self.size = 0
+        self.reads = 0
+        self.queued = 0
+
+
+class Shelf:
+    """What several namespaces of one service share: the slots, the tags, the leases, the room."""
+
+    def __init__(self, max_bytes: int, max_value_bytes: int, counters: Counters) -> None:
+        self.max_value_bytes = max_value_bytes
+        self.slots: dict[str, Slot] = {}
+        self.tags: dict[str, bytes] = {}
+        self.born: dict[str, float] = {}
+        """When the tags were made."""
+        self.leases: dict[str, tuple[bytes, int]] = {}
+        """By key that holds nothing: an identity, and how many loads hold it."""
+        self.lock = threading.Lock()
+        self.queues: S3Fifo[Slot] = S3Fifo(max_bytes)
+        self._counters = counters
+        self._serial = itertools.count(1)
+        forget_after_fork(self)
+
+    def new_identity(self) -> bytes:
+        """Never given before in this process."""
+        return b"%d" % next(self._serial)
+
+    def put(self, slot: Slot) -> None:
+        """Place a slot and drop what no longer fits. Under the lock."""
+        slot.identity = self.new_identity()
+        self.remove(slot.key)
+        self.slots[slot.key] = slot
+        for gone in self.queues.add(slot):
+            self._counters.evictions += 1
+            self._forget(gone)
+        if len(self.tags) > 2 * len(self.slots) + _TAGS_BEFORE_PRUNING:
+            used = {tag for one in self.slots.values() for tag, _ in one.tags}
+            self.tags = {tag: nonce for tag, nonce in self.tags.items() if tag in used}
+            self.born = {tag: born for tag, born in self.born.items() if tag in used}
+
+    def tag(self, tag: str, now: float) -> bytes:
+        """The nonce of a tag, which is made if need be. Under the lock."""
+        nonce = self.tags.get(tag)
+        if nonce is None:
+            nonce = self.tags[tag] = self.new_identity()
+            self.born[tag] = now
+        return nonce
+
+    def end_tag(self, tag: str) -> None:
+        """What carries the tag is dead. Under the lock."""
+        self.tags.pop(tag, None)
+        self.born.pop(tag, None)
+
+    def lease(self, key: str) -> bytes:
+        """The identity of a key that holds nothing, for one more load. Under the lock."""
+        identity, holders = self.leases.get(key) or (self.new_identity(), 0)
+        self.leases[key] = identity, holders + 1
+        return identity
+
+    def leased(self, key: str) -> bytes:
+        """The identity that loads of a key which holds nothing hold; empty = no load does. Under the lock."""
+        return self.leases.get(key, (b"", 0))[0]
+
+    def release(self, key: str, identity: bytes) -> None:
+        """One load less holds it. Under the lock."""
+        held, holders = self.leases.get(key, (b"", 0))
+        if held == identity and holders > 1:
+            self.leases[key] = held, holders - 1
+        elif held == identity:
+            self.leases.pop(key, None)
+
+    def remove(self, key: str) -> Slot | None:
+        """Take a key away, with the leases of loads that are under way. Under the lock."""
+        self.leases.pop(key, None)
+        slot = self.slots.get(key)
+        if slot is not None:
+            self.queues.drop(slot)
+            self._forget(slot)
+        return slot
+
+    def _forget(self, slot: Slot) -> None:
+        if self.slots.get(slot.key) is slot:
+            del self.slots[slot.key]
+
+    def forget_all_after_fork(self) -> None:
+        """A child starts empty: deletes in its parent would never reach it."""
+        self.lock = threading.Lock()
+        self.slots, self.tags, self.born, self.leases = {}, {}, {}, {}
+        self.queues.clear()
