@@ -25,6 +25,13 @@ def test_a_trace_shows_what_concerned_the_row_between_load_and_read() -> None:
     assert trace_of(history, violation, tags_of) == told
 
 
+def test_a_long_trace_keeps_its_beginning_and_its_end() -> None:
+    load, what = Operation(Kind.LOAD, 5, 9, 1, version=1), read(4000, 4010, as_of=5)
+    history = [load, deleted(10, 20), *[committed(n, n + 1, n) for n in range(30, 3000, 10)], what]
+    trace = trace_of(history, judge(history, tags_of).examples[0], tags_of)
+    assert (len(trace), trace[:2], trace[-1]) == (60, [load, deleted(10, 20)], what)
+
+
 def test_a_report_tells_each_violation_and_every_figure() -> None:
     plan = Plan(keys=40, seed=1)
     history = [

@@ -16,7 +16,10 @@ _MOST = 60
 def trace_of(
     history: Iterable[Operation], violation: Violation, tags_of: Callable[[int], Iterable[int]]
 ) -> list[Operation]:
-    """Loads, commits and changes that concern the row in that time, and the read itself, by their start."""
+    """Loads, commits and changes that concern the row in that time, and the read itself, by their start.
+
+    Of a long story the beginning and the end: the stale load stands at the one, the read at the other.
+    """
     read = violation.read
     tags = frozenset(tags_of(read.subject))
     since = min(violation.as_of or read.start, read.start)
@@ -27,7 +30,8 @@ def trace_of(
         and one.start <= read.end
         and (one == read or (one.kind not in _OTHER_READS and _concerns(one, read.subject, tags)))
     ]
-    return sorted(found, key=lambda one: one.start)[-_MOST:]
+    found.sort(key=lambda one: one.start)
+    return found if len(found) <= _MOST else found[: _MOST // 2] + found[-_MOST // 2 :]
 
 
 def _concerns(one: Operation, row: int, tags: frozenset[int]) -> bool:
