@@ -23,6 +23,8 @@ class CacheStats:
 
     hits: int
     """Look-ups that gave a value (a cached None is one)."""
+    l1_hits: int
+    """Hits that a copy in this process's memory answered, without asking the server."""
     misses: int
     """Look-ups that gave none."""
     hit_rate: float

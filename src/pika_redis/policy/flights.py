@@ -168,6 +168,13 @@ class Flights:
         self._tasks.add(task)
         task.add_done_callback(partial(self._ended, flight))
 
+    async def carry_through(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Do something to its end, also when who asked for it is cancelled meanwhile."""
+        task = self._loop.create_task(work(), name="pika-redis ending")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
     def land(self, flight: Flight, value: object = None, error: BaseException | None = None) -> None:
         """End a flight: who waits gets the value or the error, later callers find none."""
         self._forget(flight)

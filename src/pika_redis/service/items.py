@@ -73,6 +73,7 @@ def stats_of(counters: Counters, keys: int, memory: int, *, exact: bool) -> Cach
     looked = counters.hits + counters.misses
     return CacheStats(
         hits=counters.hits,
+        l1_hits=counters.l1_hits,
         misses=counters.misses,
         hit_rate=counters.hits / looked if looked else 0.0,
         sets=counters.sets,

@@ -196,7 +196,9 @@ class MemoryStore:
             slot = self._fresh(key)
             if slot is None:
                 return False
-            self._shelf.put(self._copy(slot, self._now(), ttl))
+            copy = self._copy(slot, self._now(), ttl)
+            self._shelf.put(copy)
+            copy.identity = slot.identity  # the value is the same: loads under way may replace it
             return True
 
     async def mark_stale(self, key: str) -> bool:

@@ -188,11 +188,9 @@ class Records:
 
     @staticmethod
     def renewed(record: Record, ttl: float, now_ms: int) -> bytes:
-        """The same value as if written now with another time to live."""
+        """The same value with another time to live from now, and the same identity: loads under way may replace it."""
         assert record.header is not None
-        header = replace(
-            record.header, nonce=os.urandom(IDENTITY - 1), born_ms=now_ms, fresh_ms=ttl_ms(ttl) or 0, extra_ms=0
-        )
+        header = replace(record.header, born_ms=now_ms, fresh_ms=ttl_ms(ttl) or 0)
         return render(header, record.payload)
 
 

@@ -56,6 +56,7 @@ class RemoteStore:
         self._namespace = namespace
         self._epoch_key = namespace.epoch_key
         self._records = records
+        self._counters = counters
         self._tags = RemoteTags(nears, namespace, clock)
         self._reader = Reader(nears, namespace, records, counters)
         self._leases = Leases(nears, namespace, records, self._tags, self._reader)
@@ -66,7 +67,10 @@ class RemoteStore:
             record = self._nears.get().copy_of(key, refresh_ms / 1000)
         except RuntimeError:  # no loop runs in this thread: there are no copies
             return MISSING
-        return MISSING if record is None else self._records.value(record, share=share)
+        if record is None:
+            return MISSING
+        self._counters.l1_hits += 1
+        return self._records.value(record, share=share)
 
     def now_ms(self) -> int:
         """The server's time."""
@@ -267,7 +271,7 @@ class RemoteStore:
             tags = dict(record.header.tags)
             await self._tags.complete(self._nears.get(), Capture(record.header.epoch, tags), list(tags), ttl)
             renewed = self._records.renewed(record, ttl, self.now_ms())
-            if await self._swap(key, record.identity, renewed, ttl, Repeat.ALWAYS):
+            if await self._swap(key, record.identity, renewed, ttl + record.header.extra_ms / 1000, Repeat.ALWAYS):
                 return True
         raise CacheServerError(f"{key!r} changed during every attempt to touch it")
 

@@ -58,6 +58,7 @@ class Shelf:
         self.queues: S3Fifo[Slot] = S3Fifo(max_bytes)
         self._counters = counters
         self._serial = itertools.count(1)
+        self._most_tags = _TAGS_BEFORE_PRUNING
         forget_after_fork(self)
 
     def new_identity(self) -> bytes:
@@ -72,18 +73,23 @@ class Shelf:
         for gone in self.queues.add(slot):
             self._counters.evictions += 1
             self._forget(gone)
-        if len(self.tags) > 2 * len(self.slots) + _TAGS_BEFORE_PRUNING:
-            used = {tag for one in self.slots.values() for tag, _ in one.tags}
-            self.tags = {tag: nonce for tag, nonce in self.tags.items() if tag in used}
-            self.born = {tag: born for tag, born in self.born.items() if tag in used}
 
     def tag(self, tag: str, now: float) -> bytes:
         """The nonce of a tag, which is made if need be. Under the lock."""
         nonce = self.tags.get(tag)
         if nonce is None:
+            if len(self.tags) >= self._most_tags:
+                self._prune()
             nonce = self.tags[tag] = self.new_identity()
             self.born[tag] = now
         return nonce
+
+    def _prune(self) -> None:
+        """Forget tags that no entry carries; a load under way that captured one of them will store in vain."""
+        used = {tag for one in self.slots.values() for tag, _ in one.tags}
+        self.tags = {tag: nonce for tag, nonce in self.tags.items() if tag in used}
+        self.born = {tag: born for tag, born in self.born.items() if tag in used}
+        self._most_tags = max(_TAGS_BEFORE_PRUNING, 2 * len(self.tags))
 
     def end_tag(self, tag: str) -> None:
         """What carries the tag is dead. Under the lock."""

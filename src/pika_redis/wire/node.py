@@ -33,6 +33,7 @@ from ..errors import (
 from ..model.clock import Clock, SystemClock
 from .clock import ServerClock
 from .connection import Command, Connection, Reply, ignore
+from .crowd import Crowd
 from .dialer import Dialer
 from .endpoint import Endpoint
 from .framing import Push
@@ -79,7 +80,8 @@ class Node:
         self._spare = Link(loop, endpoint, self._dialer, Nobody())
         self._turn = asyncio.Lock()
         self._scripts: set[str] = set()  # the digests that the server has seen from this connection
-        self._ended: asyncio.Future[None] = loop.create_future()
+        self._waiting = Crowd(loop)
+        self._ended = False
 
     @property
     def connection(self) -> Connection | NoConnection:
@@ -196,7 +198,7 @@ class Node:
         while True:
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
-            if self._ended.done():
+            if self._ended:
                 raise CacheClosedError(f"{self._endpoint}: the connection was closed for good") from lost
             if repeat is Repeat.NEVER or isinstance(lost, Full):
                 raise failure from lost
@@ -209,7 +211,7 @@ class Node:
                 failure = error
             if attempt >= attempts:
                 raise failure from lost
-            await asyncio.wait({self._ended}, timeout=self._endpoint.retry.pause(attempt))
+            await self._waiting.wait(self._endpoint.retry.pause(attempt))
             attempt += 1
 
     def _seen(self, lost: Disconnected) -> CacheUnavailableError:
@@ -299,8 +301,8 @@ class Node:
 
     async def aclose(self) -> None:
         """Close all connections and stop connecting; callers that wait get CacheClosedError."""
-        if not self._ended.done():
-            self._ended.set_result(None)
+        self._ended = True
+        self._waiting.wake()
         try:
             await self._tracked.aclose()
             await self._spare.aclose()
