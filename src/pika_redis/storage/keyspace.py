@@ -10,6 +10,7 @@ from ..errors import AccessDeniedError, CacheError
 from ..model.report import HealthReport, HealthStatus
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
+from ..wire.scripts import INVAL
 from .namespace import Namespace
 from .near import Near
 
@@ -31,8 +32,8 @@ class Keyspace:
         async for page in self._pages(pattern):
             if delete:
                 near = self._nears.get()
-                ends = near.ends_copies([key.decode("utf-8", "surrogateescape") for key in page])
-                count += cast("int", await near.node.call(("UNLINK", *page), Repeat.ALWAYS, ends))
+                keys = [key.decode("utf-8", "surrogateescape") for key in page]
+                count += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(keys)))
             else:
                 count += len(page)
         return count

@@ -78,7 +78,8 @@ class Leases:
         except BaseException:
             self._let_go(near, where, b"L" + token if leases else token)
             raise
-        return replace(hold, capture=capture, began=near.now())
+        hold = replace(hold, capture=capture, began=near.now())
+        return hold if capture.complete else hold.forbidden()
 
     async def _lease(self, near: Near, key: str, found: Found, token: bytes, terms: Terms) -> tuple[Hold | None, bool]:
         """The lease, or None and whether it is worth waiting."""

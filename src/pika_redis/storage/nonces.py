@@ -13,8 +13,10 @@ from collections.abc import Iterable
 
 from ..wire.connection import Reply
 
-__all__ = ["Nonce", "Nonces", "nonce_in"]
+__all__ = ["HOLD_MARK", "Nonce", "Nonces", "nonce_in"]
 
+HOLD_MARK = b"H\xff"
+"""How a writer's hold begins, in the place of an entry or a tag."""
 _NONCE = 8
 _MOST = 100_000
 

@@ -12,7 +12,7 @@ from ..codec.envelope import IDENTITY, Header, Kind, Malformed, parse, render
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure
 from ..model.missing import MISSING, MissingType
-from .nonces import Nonce
+from .nonces import HOLD_MARK, Nonce
 
 __all__ = ["INT64", "Record", "Records", "plain_integer", "ttl_ms"]
 
@@ -31,7 +31,7 @@ def _marker(raw: bytes) -> bytes:
     kind, rest = raw[:1], len(raw) - IDENTITY
     if (kind == b"L" and not rest) or (kind == b"F" and rest == _FAILURE):
         return kind
-    return kind if kind == b"H" and len(raw) > 1 and (len(raw) - 1) % _TOKEN == 0 else b""
+    return kind if raw.startswith(HOLD_MARK) and (len(raw) - 1) % _TOKEN == 0 else b""
 
 
 def plain_integer(raw: bytes) -> int | None:

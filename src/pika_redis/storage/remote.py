@@ -29,7 +29,7 @@ from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
-from ..wire.scripts import COUNT, MARK_STALE, REPLACE
+from ..wire.scripts import COUNT, INVAL, MARK_STALE, REPLACE
 from .keyspace import Keyspace
 from .leases import Leases
 from .namespace import Namespace
@@ -192,6 +192,8 @@ class RemoteStore:
         for _ in range(_ROUNDS):
             if not capture.complete:
                 capture = await self._tags.complete(near, await self._tags.read(near, tags), tags, longest)
+            if capture.epoch is None:
+                continue
             replies, current = await self._write_under(near, packed, capture)
             if current == capture:
                 await self._tags.complete(near, capture, tags, longest)
@@ -229,6 +231,9 @@ class RemoteStore:
         now = self.now_ms()
         commands: list[Command] = []
         for key, draft, ready in packed:
+            if any(capture.tags[tag] is None for tag in draft.tags):  # held by a writer's guard: dead on arrival
+                commands.append(INVAL.command(key, ()))
+                continue
             if isinstance(ready, tuple):
                 own = capture if len(draft.tags) == len(capture.tags) else _narrowed(capture, draft.tags)
                 ready = self._records.seal(draft, ready, own, now)
@@ -245,6 +250,8 @@ class RemoteStore:
             if found.entry is not None and live and self.open(found.entry) is not MISSING:
                 return False
             capture = await self._tags.complete(self._nears.get(), found.capture, draft.tags, draft.ttl)
+            if not capture.complete:  # held by a writer's guard
+                return False
             entry = ready or self._records.seal(draft, packed, capture, self.now_ms())
             if await self._swap(key, found.identity, entry, draft.ttl, Repeat.UNSENT):
                 return True
@@ -255,7 +262,7 @@ class RemoteStore:
         gone = 0
         for start in range(0, len(keys), _CHUNK):
             page = keys[start : start + _CHUNK]
-            gone += cast("int", await near.node.call(("UNLINK", *page), Repeat.ALWAYS, near.ends_copies(page)))
+            gone += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(page)))
         return gone
 
     async def touch(self, key: str, ttl: float) -> bool:

@@ -23,10 +23,10 @@ from ..model.entry import Capture
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
-from ..wire.scripts import RENEW_TAG
+from ..wire.scripts import INVAL, RENEW_TAG
 from .namespace import Namespace
 from .near import Near
-from .nonces import nonce_in
+from .nonces import HOLD_MARK, nonce_in
 
 __all__ = ["RemoteTags"]
 
@@ -84,7 +84,7 @@ class RemoteTags:
     async def complete(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
         """Make the nonces that are missing and lengthen the lives that are too short for entries of `ttl` seconds.
 
-        Raises CacheUnavailableError, CacheServerError.
+        A tag that a writer's guard holds stays unknown. Raises CacheUnavailableError, CacheServerError.
         """
         full = _tag_life(ttl)
         capture = seen
@@ -96,8 +96,6 @@ class RemoteTags:
                 break
             await self._make(near, missing, full)
             capture = await self.read(near, tags)
-        if not capture.complete:
-            raise CacheServerError("the epoch or a tag is deleted again and again while it is being made")
         if await self._renew(near, capture, full):  # written anew, they are no longer tracked until they are read
             await self.read(near, tags)
         return capture
@@ -141,7 +139,7 @@ class RemoteTags:
 
     async def _delete(self, keys: Sequence[str]) -> None:
         near = self._nears.get()
-        await near.node.call(("DEL", *keys), Repeat.ALWAYS, near.ends_copies(keys))
+        await near.node.run(INVAL, keys, (), Repeat.ALWAYS, near.ends_copies(keys))
 
     async def _make(self, near: Near, keys: Sequence[str], full: int) -> None:
         """Create tags unless other processes were faster. What stands there and is no tag goes."""
@@ -197,7 +195,7 @@ def _is_foreign(made: Reply) -> bool:
     """Whether the key that should hold a tag was found to hold something else."""
     if isinstance(made, CacheServerError):
         return made.code == "WRONGTYPE"
-    return made is not None and not isinstance(made, Exception) and nonce_in(made) is None
+    return isinstance(made, bytes) and nonce_in(made) is None and not made.startswith(HOLD_MARK)
 
 
 def _tag_life(ttl: float) -> int:

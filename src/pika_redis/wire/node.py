@@ -141,19 +141,19 @@ class Node:
     async def run(
         self,
         script: Script,
-        key: str,
+        key: str | Sequence[str] | Sequence[bytes],
         arguments: Sequence[str | bytes | int],
         repeat: Repeat = Repeat.ALWAYS,
         see: Observer | None = None,
     ) -> Reply:
-        """Run a script on one key, by its source the first time. Raises as `call`.
+        """Run a script on a key or several, by its source the first time. Raises as `call`.
 
         A server may forget a script. Sent again, the command lands behind what was sent since: with `Repeat.NEVER` it
         isn't, and the NOSCRIPT error is raised.
         """
         if script.digest in self._scripts:
             try:
-                return await self.call(("EVALSHA", script.digest, 1, key, *arguments), repeat, see)
+                return await self.call(script.by_digest(key, arguments), repeat, see)
             except CacheServerError as error:
                 if error.code != "NOSCRIPT":
                     raise
@@ -176,9 +176,7 @@ class Node:
 
         Raises as `call`.
         """
-        command: Command = ("EVALSHA", script.digest, 1, key, *arguments)
-        if script.digest not in self._scripts:
-            command = script.command(key, arguments)
+        command = (script.by_digest if script.digest in self._scripts else script.command)(key, arguments)
         replies = await self.call_many([command, *after], Repeat.ALWAYS, see)
         if isinstance(replies[0], CacheServerError) and replies[0].code == "NOSCRIPT":
             replies = await self.call_many([script.command(key, arguments), *after], Repeat.ALWAYS, see)

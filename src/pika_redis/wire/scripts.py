@@ -12,7 +12,7 @@ from typing import Final
 
 from .framing import Command
 
-__all__ = ["COUNT", "MARK_STALE", "RELEASE", "RENEW", "RENEW_TAG", "REPLACE", "Script"]
+__all__ = ["COUNT", "HOLD", "INVAL", "MARK_STALE", "RELEASE", "RENEW", "RENEW_TAG", "REPLACE", "UNHOLD", "Script"]
 
 
 class Script:
@@ -25,16 +25,29 @@ class Script:
         self.source = resources.files("pika_redis.wire").joinpath("lua", f"{name}.lua").read_text("utf-8")
         self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
-    def command(self, key: str, arguments: Sequence[str | bytes | int]) -> Command:
+    def command(self, key: str | Sequence[str] | Sequence[bytes], arguments: Sequence[str | bytes | int]) -> Command:
         """Source and all, for a server that may not know the script."""
-        return ("EVAL", self.source, 1, key, *arguments)
+        return ("EVAL", self.source, *_keys(key), *arguments)
+
+    def by_digest(self, key: str | Sequence[str] | Sequence[bytes], arguments: Sequence[str | bytes | int]) -> Command:
+        """For a server that knows it."""
+        return ("EVALSHA", self.digest, *_keys(key), *arguments)
 
     def __repr__(self) -> str:
         return f"Script({self.name!r})"
 
 
 REPLACE: Final = Script("replace")
+UNHOLD: Final = Script("unhold")
+HOLD: Final = Script("hold")
+INVAL: Final = Script("inval")
 MARK_STALE: Final = Script("mark_stale")
+
+
+def _keys(key: str | Sequence[str] | Sequence[bytes]) -> tuple[str | bytes | int, ...]:
+    return (1, key) if isinstance(key, str) else (len(key), *key)
+
+
 COUNT: Final = Script("count")
 RELEASE: Final = Script("release")
 RENEW: Final = Script("renew")
