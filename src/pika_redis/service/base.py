@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 from weakref import WeakSet
 
-from ..codec import Codec, Undecodable
+from ..codec import Codec
 from ..errors import ArgumentTypeError, CacheUnavailableError, ConfigurationError
 from ..model.counters import Counters
 from ..model.duration import Duration, to_ttl
@@ -29,6 +29,7 @@ from ..policy.sync_read_through import SyncReadThrough
 from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
 from ..storage.store import Store
+from .answers import Answers
 from .current import bypassing
 from .items import check_amount, check_pattern, checked_items, not_stored, stats_of
 from .key_checks import check_key, check_keys, check_tags
@@ -53,6 +54,7 @@ class Service:
         self._max_key_length = max_key_length
         self._codec = codec
         self._counters = Counters()
+        self._answers = Answers(codec, self._counters)
         self._store: Store
         self._reads: ReadThrough
         self._changes: Changes
@@ -88,29 +90,16 @@ class Service:
         """The value of `key`, or `default` when there is none.
 
         `type` builds plain data into a dataclass, Struct, pydantic model, TypedDict or enum; data that does not fit is
-        a miss. Raises ArgumentError or ArgumentTypeError for a bad key, CacheUnavailableError.
+        a miss. The model classes that it reaches may be rebuilt from stored bytes from then on. Raises ArgumentError or
+        ArgumentTypeError for a bad key, default or type, CacheUnavailableError.
         """
-        value = await self._store.get(self.name_of(key))
         if type is not None or default is not None:
-            return self._typed(value, default, type)
+            self._answers.expect(default, type)
+            return self._answers.of(await self._store.get(self.name_of(key)), default, type)
+        value = await self._store.get(self.name_of(key))
         if value is MISSING:
             self._counters.misses += 1
             return None
-        self._counters.hits += 1
-        return value
-
-    def _typed(self, value: object, default: object, kind: type[Any] | None) -> object:
-        if isinstance(default, type):
-            raise ArgumentTypeError(f"default is the class {default.__name__}; to decode into it, write type=")
-        if value is not MISSING and kind is not None:
-            try:
-                value = self._codec.convert(value, kind)
-            except Undecodable:
-                self._counters.undecodable += 1
-                value = MISSING
-        if value is MISSING:
-            self._counters.misses += 1
-            return default
         self._counters.hits += 1
         return value
 
@@ -124,8 +113,9 @@ class Service:
     async def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
     async def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
         """Values aligned with `keys`, `default` in the gaps. Raises as `get`."""
+        self._answers.expect(default, type)
         values = await self._store.get_many(self._names(keys))
-        return [self._typed(value, default, type) for value in values]
+        return [self._answers.of(value, default, type) for value in values]
 
     async def exists(self, key: str) -> bool:
         """Whether `get` would find a value. Raises as `get`."""
@@ -134,7 +124,7 @@ class Service:
     async def get_with_ttl(self, key: str) -> tuple[Any, float | None]:
         """The value and its remaining seconds (`math.inf` = no expiry); (None, None) when absent."""
         value, left = await self._store.get_with_ttl(self.name_of(key))
-        return self._typed(value, None, None), left
+        return self._answers.of(value, None, None), left
 
     async def remaining_ttl(self, key: str) -> float | None:
         """Remaining seconds; `math.inf` = no expiry, None = absent."""
@@ -292,7 +282,10 @@ class Service:
         return other._become(resolve(self._options, options), key_prefix)  # noqa: SLF001 (a copy of ourselves)
 
     def register(self, *classes: type) -> None:
-        """Allow these model classes (dataclass, pydantic, Struct, NamedTuple, Enum) to be rebuilt from stored bytes."""
+        """Allow these model classes (dataclass, pydantic, Struct, NamedTuple, Enum) to be rebuilt from stored bytes.
+
+        Those of their fields are allowed with them.
+        """
         self._codec.register(*classes)
 
     async def get_stats(self, *, exact: bool = False) -> CacheStats:

@@ -79,9 +79,11 @@ class MemoryCacheService(Service):
     @overload
     async def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
     async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
+        if type is not None or default is not None:
+            self._answers.expect(default, type)
         value = self._store.hit(self.name_of(key), 0.0)
-        if value is MISSING or type is not None or default is not None:
-            return self._typed(value, default, type)
+        if value is MISSING or type is not None:
+            return self._answers.of(value, default, type)
         self._counters.hits += 1
         return value
 

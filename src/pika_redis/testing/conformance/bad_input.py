@@ -121,6 +121,26 @@ class BadInput(Hooks):
                 await service.get(key, dict)
             with refuses(TypeError, "type="):
                 await service.get_many([key], dict)
+        generic: Any
+        for generic in (dict, list[int], int | None):
+            await all_refuse(TypeError, "type=", service.get_many([], generic), service.get("absent", generic))
+
+    async def test_a_type_is_a_type_whether_or_not_there_is_a_value(self, service: FullCacheService) -> None:
+        await service.set("k", {"a": 1})
+        wrong: Any
+        for wrong in (5, "dict", {"a": int}, (int, str), len, object()):
+            await all_refuse(
+                TypeError,
+                "type=",
+                service.get("k", type=wrong),
+                service.get("absent", type=wrong),
+                service.get_many(["k", "absent"], type=wrong),
+                service.get_many([], type=wrong),
+            )
+        right: Any
+        for right in (dict, dict[str, int], dict[str, int] | None, object):
+            assert await service.get("k", type=right) == {"a": 1}
+            assert await service.get("absent", type=right) is None
 
     async def test_what_cannot_be_held_is_named_with_its_path(self, service: FullCacheService) -> None:
         await service.set("k", "kept")
