@@ -41,3 +41,15 @@ async def the_service_keeps_types_too() -> None:
     service = MemoryCacheService()
     assert_type(await service.get("key", type=int), int | None)
     assert_type(await service.get_many(["key"], 0, type=int), list[int])
+
+
+async def what_shapes_the_key_is_for_the_decorator() -> None:
+    service = MemoryCacheService()
+    service.with_options(version=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await service.get_or_load("key", dict, ignore=("a",))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+
+    @cache(version=2, ignore=("session",), ttl=60)
+    async def load(number: int, session: object) -> int:
+        return number
+
+    assert_type(await load(1, None), int)

@@ -24,7 +24,7 @@ from ..model.report import CacheStats, HealthReport
 from ..policy.changes import Changes
 from ..policy.loader import Loader
 from ..policy.read_through import Plan, ReadThrough
-from ..policy.rules.options import CacheOptions, LoadOptions, Options, resolve
+from ..policy.rules.options import LoadOptions, Options, ServiceOptions, resolve
 from ..policy.sync_read_through import SyncReadThrough
 from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
@@ -275,7 +275,7 @@ class Service:
 
     # -- the service itself ---------------------------------------------------------------------------------------
 
-    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> Self:
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> Self:
         """The same service with other defaults; closing one closes all. Raises as a wrong option of a call does."""
         self._refuse_when_closed()
         other = copy.copy(self)

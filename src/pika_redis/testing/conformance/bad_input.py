@@ -91,10 +91,6 @@ class BadInput(Hooks):
                 service.invalidate_tags(tags),
                 service.get_or_load("new", lambda: 1, tags=tags),
             )
-        with refuses(TypeError, "ignore"):
-            await service.get_or_load("new", lambda: 1, ignore=text)
-        with refuses(TypeError, "ignore"):
-            service.with_options(ignore=text)
         assert await service.get_many(["k", "new"]) == ["kept", None]
 
     async def test_a_tag_is_a_text_of_bounded_length(self, service: FullCacheService) -> None:
@@ -207,6 +203,18 @@ class BadInput(Hooks):
             call = {name: value for name, value in options.items() if name != "ttl"}
             with refuses(error, part):
                 await service.get_or_load("k", lambda: 1, options.get("ttl"), **call)
+        assert await service.exists("k") is False
+
+    async def test_what_shapes_the_decorators_key_is_no_option_of_a_service_or_call(
+        self, service: FullCacheService
+    ) -> None:
+        options: Any
+        for options in ({"version": 2}, {"ignore": ("session",)}):
+            (name,) = options
+            with refuses(TypeError, f"{name} belongs to @cache"):
+                service.with_options(**options)
+            with refuses(TypeError, f"{name} belongs to @cache"):
+                await service.get_or_load("k", lambda: 1, **options)
         assert await service.exists("k") is False
 
     async def test_everything_after_ttl_is_given_by_name(self, service: FullCacheService) -> None:
