@@ -14,6 +14,7 @@ import pytest
 from pika_redis import (
     CacheClosedError,
     CacheUnavailableError,
+    ConfigurationError,
     MemoryCacheService,
     SerializationError,
     ValueTooLargeError,
@@ -44,6 +45,30 @@ class JsonSerializer:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], error: type[Exception]) -> None:
     with refuses(error):
         MemoryCacheService(**settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("host", "MemoryCacheService has no server: 'host' is not for it; it takes "),
+        ("l1_max_bytes", "'l1_max_bytes' is not for it; it takes "),
+        ("url", "'url' is not for it; it takes "),
+        ("key_prefx", "unknown setting 'key_prefx'; did you mean key_prefix?"),
+        ("zzz", "unknown setting 'zzz'; known are clock, default_cache_ttl, enabled, key_prefix, max_bytes,"),
+        ("refresh_ahead", "with_options(refresh_ahead="),
+    ],
+)
+def test_a_setting_that_it_does_not_have_is_refused_in_its_own_words(setting: str, said: str) -> None:
+    given: dict[str, Any]
+    for given in ({setting: 5}, {setting: None}):
+        with refuses(ConfigurationError, said):
+            MemoryCacheService(**given)
+
+
+async def test_the_default_ttl_has_its_long_name_here_too() -> None:
+    async with MemoryCacheService(default_cache_ttl="1m") as service:
+        await service.set("k", 1)
+        assert 50 < (await service.remaining_ttl("k") or 0) <= 60
 
 
 async def test_it_stays_within_its_room_and_counts_what_it_drops() -> None:

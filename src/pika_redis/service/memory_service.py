@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from ..codec import Codec, Limits, Serializer
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, ConfigurationError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
 from ..model.missing import MISSING
@@ -18,6 +19,7 @@ from ..storage.namespace import Namespace
 from ..storage.null import NullStore
 from ..storage.store import Store
 from .base import Service
+from .resolve import SETTING_NAMES, unknown_keyword
 from .resolve import resolve as resolve_settings
 
 __all__ = ["MemoryCacheService", "MemorySettings"]
@@ -30,10 +32,11 @@ D = TypeVar("D")
 
 
 class MemorySettings(TypedDict, total=False):
-    """Keywords of `MemoryCacheService`, as for `RedisService`."""
+    """Keywords of `MemoryCacheService`: those of `RedisService` that need no server."""
 
     key_prefix: str
     ttl: Duration
+    default_cache_ttl: Duration
     max_cache_key_length: int
     max_value_bytes: int
     enabled: bool
@@ -43,7 +46,8 @@ class MemoryCacheService(Service):
     """A cache in this process's memory, bounded by `max_bytes`; what has no room goes, least useful first.
 
     Its verbs never wait, so `sync` has them all without ``await``, for synchronous functions on any thread.
-    Raises ArgumentError, ConfigurationError or ArgumentTypeError for settings that make no sense.
+    The environment is not read. Raises ArgumentError, ConfigurationError or ArgumentTypeError for settings that make
+    no sense.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class MemoryCacheService(Service):
             raise ArgumentTypeError(f"max_bytes must be an int, not {type(max_bytes).__name__}")
         if max_bytes < 1024:
             raise ArgumentError(f"max_bytes must be at least 1024, not {max_bytes}")
+        _check_names(settings)
         resolved = resolve_settings("memory://", settings)
         codec = Codec(serializer=serializer, limits=Limits(max_bytes=resolved.max_value_bytes, compress_from=None))
         super().__init__(
@@ -101,3 +106,16 @@ class MemoryCacheService(Service):
         store = self._store_of(namespace)
         self._sync_reads = SyncReadThrough(store, self._counters, copier(self._codec))
         self._serve(store, self._reads.over(store), self._sync_reads)
+
+
+def _check_names(settings: Mapping[str, object]) -> None:
+    own = MemorySettings.__annotations__
+    known = sorted({"clock", "max_bytes", "serializer", *own})
+    for name in settings:
+        if name in own:
+            continue
+        if name in SETTING_NAMES:
+            raise ConfigurationError(
+                f"MemoryCacheService has no server: {name!r} is not for it; it takes {', '.join(known)}"
+            )
+        raise unknown_keyword(name, known)

@@ -13,6 +13,7 @@ from ..codec import Codec, Limits, Serializer
 from ..errors import ArgumentTypeError, CacheUnavailableError, CommandRefusedError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
+from ..model.secret import Secret
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
 from ..storage.copies import copier
@@ -46,10 +47,11 @@ _process_server: EmbeddedServer | None = None
 class RedisSettings(TypedDict, total=False):
     """Keywords of `RedisService`: the environment's names without ``REDIS_`` and ``CACHE_``; durations in seconds."""
 
+    url: str | Secret
     host: str
     port: int
     username: str | None
-    password: str | None
+    password: str | Secret | None
     db: int
     tls_ca_file: str | None
     tls_cert_file: str | None
@@ -62,6 +64,7 @@ class RedisSettings(TypedDict, total=False):
     retry_attempts: int
     retry_delay: Duration
     ttl: Duration
+    default_cache_ttl: Duration
     max_cache_key_length: int
     compression_enabled: bool
     enabled: bool
