@@ -160,8 +160,21 @@ async def test_a_wrong_password_is_denied_in_every_verb(valkey_server: EmbeddedS
             await call
         assert isinstance(caught[0], PermissionError)
         assert "sesame" not in str(caught[0])
-    assert (await service.health_check()).status is not HealthStatus.HEALTHY
+    report = await service.health_check()
+    assert (report.status, report.connected) == (HealthStatus.UNHEALTHY, False)
+    assert "sesame" not in json.dumps(report.to_dict())
     await service.aclose()
+
+
+async def test_a_user_who_may_not_ping_finds_the_server_degraded(server: EmbeddedServer, prefix: str) -> None:
+    user = prefix.strip(":").replace(":", "-")
+    async with RedisService(server.url, key_prefix=prefix) as service:
+        await service.execute("ACL", "SETUSER", user, "on", ">sesame", f"~{prefix}*", "+@all", "-ping")
+        try:
+            async with RedisService(server.url.replace("redis://", f"redis://{user}:sesame@")) as limited:
+                assert (await limited.health_check()).status is HealthStatus.DEGRADED
+        finally:
+            await service.execute("ACL", "DELUSER", user)
 
 
 # -- commands of one's own -----------------------------------------------------------------------------------------
