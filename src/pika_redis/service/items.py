@@ -13,15 +13,17 @@ from ..model.report import CacheStats
 
 __all__ = ["check_amount", "check_pattern", "checked_items", "not_stored", "stats_of"]
 
+MOST = 2**63 - 1
+"""The largest amount: its opposite, which `decrement` counts by, has 64 bits as well."""
 _FIELDS = frozenset(field.name for field in dataclasses.fields(CacheItem))
 
 
 def check_amount(amount: object) -> int:
-    """An amount to count by. Raises ArgumentTypeError, and ArgumentError beyond 64 bits."""
+    """An amount to count by, up or down. Raises ArgumentTypeError, and ArgumentError beyond 64 bits."""
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise ArgumentTypeError(f"amount must be an int, not {type(amount).__name__}")
-    if not -(2**63) < amount < 2**63:
-        raise ArgumentError(f"amount must fit 64 bits, not {amount}")
+    if not -MOST <= amount <= MOST:
+        raise ArgumentError(f"amount must be from {-MOST} to {MOST}, not {amount}")
     return amount
 
 
