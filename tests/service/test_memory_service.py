@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import threading
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from pika_redis import (
     CacheClosedError,
+    CacheItem,
     CacheUnavailableError,
     ConfigurationError,
     MemoryCacheService,
@@ -20,6 +22,11 @@ from pika_redis import (
     ValueTooLargeError,
 )
 from pika_redis.testing import FakeClock, refuses
+
+
+@dataclass
+class Point:
+    x: int
 
 
 class JsonSerializer:
@@ -209,6 +216,61 @@ def test_the_synchronous_face_has_every_verb() -> None:
     cache.clear()
     assert cache.get_stats(exact=True).key_count == 0
     assert cache.health_check().connected
+
+
+def test_the_synchronous_face_reads_types_and_stores_items_of_every_form() -> None:
+    cache = MemoryCacheService().sync
+    cache.set_many([CacheItem("a", {"x": 1}), {"key": "b", "value": {"x": 2}}])
+    cache.set_many(CacheItem(f"c{number}", number) for number in range(2))
+    assert cache.get("a", type=Point) == Point(1)
+    assert cache.get_many(["a", "b", "x"], type=Point) == [Point(1), Point(2), None]
+    assert cache.get_many(["c0", "c1", "x"], "-") == [0, 1, "-"]
+
+
+def test_the_synchronous_face_may_have_other_options() -> None:
+    cache = MemoryCacheService(ttl=1000).sync
+    short = cache.with_options(ttl=10)
+    short.set("k", 1)
+    assert 0 < (cache.remaining_ttl("k") or 0) <= 10
+    there = short.with_options(key_prefix="there:")
+    assert there.get("k") is None
+    there.set("k", 2)
+    assert 0 < (there.remaining_ttl("k") or 0) <= 10
+    assert cache.get("k") == 1
+    with refuses(TypeError, "did you mean 'ttl'"):
+        cache.with_options(tll=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def test_the_synchronous_face_opens_closes_and_has_no_server() -> None:
+    cache = MemoryCacheService().sync
+    cache.connect()
+    with refuses(CacheUnavailableError, "no server"):
+        cache.execute("PING")
+    with refuses(CacheUnavailableError, "no server"):
+        cache.execute_many([("PING",)])
+    assert cache.execute_many([]) == []
+    cache.aclose()
+    cache.aclose()
+    for call in (cache.connect, lambda: cache.get("k"), lambda: cache.with_options(ttl=5)):
+        with refuses(CacheClosedError):
+            call()
+
+
+async def test_closing_the_synchronous_face_ends_loads_of_other_loops() -> None:
+    service = MemoryCacheService()
+    started = asyncio.Event()
+
+    async def hang() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(service.get_or_load("k", hang))
+    await started.wait()
+    with refuses(TypeError, "await service.aclose()"):
+        service.sync.aclose()
+    await asyncio.to_thread(service.sync.aclose)
+    with refuses(CacheClosedError):
+        await waiting
 
 
 def test_the_synchronous_face_says_what_is_wrong() -> None:

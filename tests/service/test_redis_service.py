@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pika_redis import (
+    MISSING,
     AccessDeniedError,
     CacheClosedError,
     CacheServerError,
@@ -23,6 +24,7 @@ from pika_redis import (
     RedisConfig,
     RedisService,
     ValueTooLargeError,
+    cache,
     create_redis_config,
 )
 from pika_redis.testing import EmbeddedServer, FakeClock, free_port, refuses
@@ -107,6 +109,43 @@ async def test_a_memory_url_needs_no_server() -> None:
         assert (await service.health_check()).backend == "memory"
         with refuses(CacheUnavailableError, "memory://"):
             await service.execute("PING")
+
+
+@pytest.mark.parametrize("there", [{"url": "memory://"}, {"url": "redis://127.0.0.1:1", "enabled": False}], ids=str)
+def test_without_a_server_plain_functions_and_the_synchronous_face_work(there: dict[str, Any]) -> None:
+    service = RedisService(**there)
+    kept = there["url"] == "memory://"
+    calls: list[int] = []
+
+    @cache(service=service, tags=["t"])
+    def double(number: int) -> list[int]:
+        calls.append(number)
+        return [2 * number]
+
+    assert [double(2), double(2)] == [[4], [4]]
+    assert len(calls) == (1 if kept else 2)
+    assert double.peek(2) == ([4] if kept else MISSING)
+    assert double.refresh(2) == [4]
+    assert double.invalidate(2) is kept
+    cache_ = service.sync
+    cache_.set("k", [1], tags=["t"])
+    assert cache_.get("k") == ([1] if kept else None)
+    other = service.with_options(key_prefix="other:").sync
+    assert other.get("k") is None
+    assert other.get_or_load("k", lambda: "loaded") == "loaded"
+    cache_.invalidate_tags(["t"])
+    assert cache_.get("k") is None
+    with refuses(CacheUnavailableError):
+        cache_.execute("PING")
+    cache_.connect()
+    cache_.aclose()
+    with refuses(CacheClosedError):
+        double(3)
+
+
+def test_the_environment_may_choose_memory_for_plain_functions_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "memory://")
+    assert RedisService().sync.get_or_load("k", lambda: 5) == 5
 
 
 async def test_there_is_no_synchronous_face_over_a_server() -> None:

@@ -31,7 +31,7 @@ from ..storage.null import ClosedStore
 from ..storage.store import Store
 from .answers import Answers
 from .current import bypassing
-from .items import check_amount, check_pattern, checked_items, not_stored, stats_of
+from .items import check_amount, check_pattern, drafts_of, not_stored, stats_of
 from .key_checks import check_key, check_keys, check_tags
 from .key_text import bound_key
 from .protocols import Items
@@ -57,6 +57,7 @@ class Service:
         self._answers = Answers(codec, self._counters)
         self._store: Store
         self._reads: ReadThrough
+        self._sync_reads: SyncReadThrough | None
         self._changes: Changes
         self._faces = WeakSet((self,))
 
@@ -64,6 +65,7 @@ class Service:
         """Stand before this store from now on."""
         self._store = store
         self._reads = reads
+        self._sync_reads = sync_reads
         flows = (reads,) if sync_reads is None else (reads, sync_reads)
         self._changes = Changes(store, self._counters, self._prefix, flows)
 
@@ -149,15 +151,7 @@ class Service:
 
         `ttl` and `tags` hold for items that don't have their own. Raises BatchError when some could not be stored.
         """
-        default = self._ttl(ttl)
-        shared = check_tags(tags)
-        drafts: dict[str, Draft] = {}
-        keys: dict[str, str] = {}
-        for item in checked_items(items):
-            name = self.name_of(item.key)
-            life = default if item.ttl is None else to_ttl(item.ttl)
-            drafts[name] = Draft(item.value, life, check_tags(item.tags) or shared)
-            keys[name] = item.key
+        drafts, keys = drafts_of(items, self._ttl(ttl), check_tags(tags), self.name_of)
         failed = await self._changes.write(list(drafts.items()))
         if failed:
             raise not_stored(failed, keys)
@@ -352,9 +346,12 @@ class Service:
 
     def sync_reads(self) -> SyncReadThrough:
         """The read-through flow for synchronous callers. Raises ArgumentTypeError where there is none."""
-        raise ArgumentTypeError(
-            "this version has no synchronous face over a server: make the function async, or use MemoryCacheService"
-        )
+        self._refuse_when_closed()
+        if self._sync_reads is None:
+            raise ArgumentTypeError(
+                "this version has no synchronous face over a server: make the function async, or use MemoryCacheService"
+            )
+        return self._sync_reads
 
     @property
     def sync(self) -> SyncCacheService:
@@ -390,3 +387,10 @@ class Service:
         """Serve another namespace from now on."""
         self._namespace = namespace
         self._prefix = namespace.prefix
+        store = self._store_of(namespace)
+        sync_reads = None if self._sync_reads is None else self._sync_reads.over(store)
+        self._serve(store, self._reads.over(store), sync_reads)
+
+    def _store_of(self, namespace: Namespace) -> Store:
+        """The store for another namespace."""
+        raise NotImplementedError

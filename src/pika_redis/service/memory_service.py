@@ -72,8 +72,8 @@ class MemoryCacheService(Service):
         self._memory = MemoryStore(shelf, self._namespace, codec, clock or SystemClock(), self._counters)
         self._enabled = resolved.enabled
         store = self._store_of(self._namespace)
-        self._sync_reads = SyncReadThrough(store, self._counters, copier(codec))
-        self._serve(store, ReadThrough(store, self._counters, copier(codec)), self._sync_reads)
+        sync_reads = SyncReadThrough(store, self._counters, copier(codec))
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)), sync_reads)
 
     @overload
     async def get(self, key: str, default: None = None) -> Any: ...
@@ -92,20 +92,10 @@ class MemoryCacheService(Service):
         self._counters.hits += 1
         return value
 
-    def sync_reads(self) -> SyncReadThrough:
-        self._refuse_when_closed()
-        return self._sync_reads
-
     _always_exact = True
 
     def _store_of(self, namespace: Namespace) -> Store:
         return self._memory.beside(namespace) if self._enabled else NullStore()
-
-    def _move(self, namespace: Namespace) -> None:
-        super()._move(namespace)
-        store = self._store_of(namespace)
-        self._sync_reads = SyncReadThrough(store, self._counters, copier(self._codec))
-        self._serve(store, self._reads.over(store), self._sync_reads)
 
 
 def _check_names(settings: Mapping[str, object]) -> None:

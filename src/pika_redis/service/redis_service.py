@@ -16,6 +16,7 @@ from ..model.duration import Duration
 from ..model.secret import Secret
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
+from ..policy.sync_read_through import SyncReadThrough
 from ..storage.copies import copier
 from ..storage.memory import MemoryStore, Shelf
 from ..storage.namespace import Namespace
@@ -80,7 +81,8 @@ class RedisService(Service):
     None for the environment; keywords win over it. Making a service is cheap: it connects at first use, in each event
     loop for itself, or in `connect`. Close it with `aclose` or ``async with``.
 
-    Raises ConfigurationError or ArgumentTypeError for settings that make no sense.
+    Without a server, on ``memory://`` or with ``enabled=False``, it has `sync` and serves plain functions too. Raises
+    ConfigurationError or ArgumentTypeError for settings that make no sense.
     """
 
     def __init__(
@@ -105,7 +107,9 @@ class RedisService(Service):
         shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
         self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
         store = self._store_of(self._namespace)
-        self._serve(store, ReadThrough(store, self._counters, copier(codec)))
+        waits = resolved.enabled and resolved.address.kind != "memory"
+        sync_reads = None if waits else SyncReadThrough(store, self._counters, copier(codec))
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)), sync_reads)
 
     # -- any command ----------------------------------------------------------------------------------------------
 
@@ -144,6 +148,8 @@ class RedisService(Service):
         self._refuse_when_closed()
         if self._config.address.kind == "memory":
             raise CacheUnavailableError("memory:// has no server that could run a command")
+        if not self._config.enabled:
+            raise CacheUnavailableError("the cache is switched off (enabled=False): its server is asked nothing")
         return self._nodes.get()
 
     # -- the service itself ---------------------------------------------------------------------------------------
@@ -174,11 +180,6 @@ class RedisService(Service):
             return self._memory.beside(namespace)
         tags = RemoteTags(self._nodes, namespace, self._clock)
         return RemoteStore(self._nodes, namespace, Records(self._codec, self._counters), tags)
-
-    def _move(self, namespace: Namespace) -> None:
-        super()._move(namespace)
-        store = self._store_of(namespace)
-        self._serve(store, self._reads.over(store))
 
 
 def _checked(command: Sequence[str | bytes | float]) -> Command:
