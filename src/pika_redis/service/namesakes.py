@@ -11,7 +11,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
 __all__ = ["warn_of_namesakes"]
@@ -30,9 +30,9 @@ class _First(NamedTuple):
 
 def warn_of_namesakes(function: Callable[..., Any], prefix: str, version: int | str) -> None:
     """Note a function that gets default keys; once a name, log a warning when another function has it already."""
-    code = getattr(function, "__code__", None)
-    if not isinstance(code, CodeType):
+    if not isinstance(function, FunctionType):
         return
+    code = function.__code__
     name = (function.__module__, function.__qualname__, prefix, repr(version))
     with _lock:
         if name not in _known:
