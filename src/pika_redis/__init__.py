@@ -32,9 +32,9 @@ from .model.missing import MISSING
 from .model.report import CacheStats, HealthReport, HealthStatus
 from .model.version import __version__ as __version__
 from .policy.rules.options import CacheOptions
-from .service.current import bypass_cache, use_service
+from .service.current import bypass_cache
 from .service.decorator import cache, cached
-from .service.default import get_default_service, set_default_service
+from .service.default import get_default_service, set_default_service, use_service
 from .service.memory_service import MemoryCacheService
 from .service.null_service import NullService
 from .service.protocols import CacheService, FullCacheService

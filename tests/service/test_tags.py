@@ -118,3 +118,14 @@ def test_any_text_of_its_own_will_do() -> None:
 def test_a_tag_filled_with_nothing_is_refused() -> None:
     with pytest.raises(ArgumentError, match="must not be empty"):
         resolved(["{id}"], id="")
+
+
+def test_an_attribute_that_is_not_there_is_named_with_tag_and_function() -> None:
+    class Team:
+        @property
+        def name(self) -> str:
+            raise AttributeError("something else is missing")
+
+    for value, said in ((None, "NoneType has no attribute 'name'"), (Team(), "Team has no attribute 'name'")):
+        with pytest.raises(ArgumentTypeError, match=rf"tag 'team:\{{id\.name\}}' of .*: an object of class .*{said}"):
+            resolved(["team:{id.name}"], id=value)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
-from pika_redis import MemoryCacheService, cache
+from pika_redis import CacheItem, MemoryCacheService, cache
 
 
 @cache
@@ -41,3 +41,28 @@ async def the_service_keeps_types_too() -> None:
     service = MemoryCacheService()
     assert_type(await service.get("key", type=int), int | None)
     assert_type(await service.get_many(["key"], 0, type=int), list[int])
+
+
+def and_without_await() -> None:
+    cache = MemoryCacheService().sync
+    assert_type(cache.get("key"), Any)
+    assert_type(cache.get("key", type=int), int | None)
+    assert_type(cache.get("key", "none", type=int), int | str)
+    assert_type(cache.get_many(["key"], type=int), list[int | None])
+    assert_type(cache.get_many(["key"], 0, type=int), list[int])
+    cache.set_many({"a": 1})
+    cache.set_many([CacheItem("a", 1), CacheItem("b", 2)])
+    cache.set_many(item for item in [{"key": "a", "value": 1}])
+    assert_type(cache.with_options(ttl="10m").increment("n"), int)
+
+
+async def what_shapes_the_key_is_for_the_decorator() -> None:
+    service = MemoryCacheService()
+    service.with_options(version=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await service.get_or_load("key", dict, ignore=("a",))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+
+    @cache(version=2, ignore=("session",), ttl=60)
+    async def load(number: int, session: object) -> int:
+        return number
+
+    assert_type(await load(1, None), int)

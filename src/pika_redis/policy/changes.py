@@ -13,6 +13,7 @@ from typing import Protocol
 from ..model.counters import Counters
 from ..model.entry import Draft
 from ..model.glob import compile_glob
+from ..storage.null import NullStore
 from ..storage.store import Store
 
 __all__ = ["Changes", "Concerned"]
@@ -34,12 +35,15 @@ class Changes:
         self._counters = counters
         self._prefix = prefix
         self._flows = flows
+        self._stores = not isinstance(store, NullStore)
+        """Whether anything is kept of what is written."""
 
     async def write(self, drafts: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         """Store values; gives what failed."""
         with self._letting_go_of([key for key, _ in drafts]):
             failed = await self._store.write(drafts)
-        self._counters.sets += len(drafts) - len(failed)
+        if self._stores:
+            self._counters.sets += len(drafts) - len(failed)
         return failed
 
     async def add(self, key: str, draft: Draft) -> bool:

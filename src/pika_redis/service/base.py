@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 from weakref import WeakSet
 
-from ..codec import Codec, Undecodable
+from ..codec import Codec
 from ..errors import ArgumentTypeError, CacheUnavailableError, ConfigurationError
 from ..model.counters import Counters
 from ..model.duration import Duration, to_ttl
@@ -24,13 +24,14 @@ from ..model.report import CacheStats, HealthReport
 from ..policy.changes import Changes
 from ..policy.loader import Loader
 from ..policy.read_through import Plan, ReadThrough
-from ..policy.rules.options import CacheOptions, LoadOptions, Options, resolve
+from ..policy.rules.options import LoadOptions, Options, ServiceOptions, resolve
 from ..policy.sync_read_through import SyncReadThrough
 from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
 from ..storage.store import Store
+from .answers import Answers
 from .current import bypassing
-from .items import check_amount, check_pattern, checked_items, not_stored, stats_of
+from .items import check_amount, check_pattern, drafts_of, not_stored, stats_of
 from .key_checks import check_key, check_keys, check_tags
 from .key_text import bound_key
 from .protocols import Items
@@ -53,8 +54,10 @@ class Service:
         self._max_key_length = max_key_length
         self._codec = codec
         self._counters = Counters()
+        self._answers = Answers(codec, self._counters)
         self._store: Store
         self._reads: ReadThrough
+        self._sync_reads: SyncReadThrough | None
         self._changes: Changes
         self._faces = WeakSet((self,))
 
@@ -62,6 +65,7 @@ class Service:
         """Stand before this store from now on."""
         self._store = store
         self._reads = reads
+        self._sync_reads = sync_reads
         flows = (reads,) if sync_reads is None else (reads, sync_reads)
         self._changes = Changes(store, self._counters, self._prefix, flows)
 
@@ -88,31 +92,16 @@ class Service:
         """The value of `key`, or `default` when there is none.
 
         `type` builds plain data into a dataclass, Struct, pydantic model, TypedDict or enum; data that does not fit is
-        a miss. Raises ArgumentError or ArgumentTypeError for a bad key, CacheUnavailableError.
+        a miss. The model classes that it reaches may be rebuilt from stored bytes from then on. Raises ArgumentError or
+        ArgumentTypeError for a bad key, default or type, CacheUnavailableError.
         """
+        if type is not None or default is not None:
+            self._answers.expect(default, type)
         value = self._store.hit(name := self.name_of(key), 0.0)
         if value is MISSING:
             value = await self._store.get(name)
-        if type is not None or default is not None:
-            return self._typed(value, default, type)
-        if value is MISSING:
-            self._counters.misses += 1
-            return None
-        self._counters.hits += 1
-        return value
-
-    def _typed(self, value: object, default: object, kind: type[Any] | None) -> object:
-        if isinstance(default, type):
-            raise ArgumentTypeError(f"default is the class {default.__name__}; to decode into it, write type=")
-        if value is not MISSING and kind is not None:
-            try:
-                value = self._codec.convert(value, kind)
-            except Undecodable:
-                self._counters.undecodable += 1
-                value = MISSING
-        if value is MISSING:
-            self._counters.misses += 1
-            return default
+        if value is MISSING or type is not None:
+            return self._answers.of(value, default, type)
         self._counters.hits += 1
         return value
 
@@ -126,8 +115,9 @@ class Service:
     async def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
     async def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
         """Values aligned with `keys`, `default` in the gaps. Raises as `get`."""
+        self._answers.expect(default, type)
         values = await self._store.get_many(self._names(keys))
-        return [self._typed(value, default, type) for value in values]
+        return [self._answers.of(value, default, type) for value in values]
 
     async def exists(self, key: str) -> bool:
         """Whether `get` would find a value. Raises as `get`."""
@@ -136,7 +126,7 @@ class Service:
     async def get_with_ttl(self, key: str) -> tuple[Any, float | None]:
         """The value and its remaining seconds (`math.inf` = no expiry); (None, None) when absent."""
         value, left = await self._store.get_with_ttl(self.name_of(key))
-        return self._typed(value, None, None), left
+        return self._answers.of(value, None, None), left
 
     async def remaining_ttl(self, key: str) -> float | None:
         """Remaining seconds; `math.inf` = no expiry, None = absent."""
@@ -161,15 +151,7 @@ class Service:
 
         `ttl` and `tags` hold for items that don't have their own. Raises BatchError when some could not be stored.
         """
-        default = self._ttl(ttl)
-        shared = check_tags(tags)
-        drafts: dict[str, Draft] = {}
-        keys: dict[str, str] = {}
-        for item in checked_items(items):
-            name = self.name_of(item.key)
-            life = default if item.ttl is None else to_ttl(item.ttl)
-            drafts[name] = Draft(item.value, life, check_tags(item.tags) or shared)
-            keys[name] = item.key
+        drafts, keys = drafts_of(items, self._ttl(ttl), check_tags(tags), self.name_of)
         failed = await self._changes.write(list(drafts.items()))
         if failed:
             raise not_stored(failed, keys)
@@ -287,14 +269,17 @@ class Service:
 
     # -- the service itself ---------------------------------------------------------------------------------------
 
-    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> Self:
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> Self:
         """The same service with other defaults; closing one closes all. Raises as a wrong option of a call does."""
         self._refuse_when_closed()
         other = copy.copy(self)
         return other._become(resolve(self._options, options), key_prefix)  # noqa: SLF001 (a copy of ourselves)
 
     def register(self, *classes: type) -> None:
-        """Allow these model classes (dataclass, pydantic, Struct, NamedTuple, Enum) to be rebuilt from stored bytes."""
+        """Allow these model classes (dataclass, pydantic, Struct, NamedTuple, Enum) to be rebuilt from stored bytes.
+
+        Those of their fields are allowed with them.
+        """
         self._codec.register(*classes)
 
     async def get_stats(self, *, exact: bool = False) -> CacheStats:
@@ -360,9 +345,12 @@ class Service:
 
     def sync_reads(self) -> SyncReadThrough:
         """The read-through flow for synchronous callers. Raises ArgumentTypeError where there is none."""
-        raise ArgumentTypeError(
-            "this version has no synchronous face over a server: make the function async, or use MemoryCacheService"
-        )
+        self._refuse_when_closed()
+        if self._sync_reads is None:
+            raise ArgumentTypeError(
+                "this version has no synchronous face over a server: make the function async, or use MemoryCacheService"
+            )
+        return self._sync_reads
 
     @property
     def sync(self) -> SyncCacheService:
@@ -398,3 +386,10 @@ class Service:
         """Serve another namespace from now on."""
         self._namespace = namespace
         self._prefix = namespace.prefix
+        store = self._store_of(namespace)
+        sync_reads = None if self._sync_reads is None else self._sync_reads.over(store)
+        self._serve(store, self._reads.over(store), sync_reads)
+
+    def _store_of(self, namespace: Namespace) -> Store:
+        """The store for another namespace."""
+        raise NotImplementedError

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, final
 from ..errors import ArgumentTypeError
 from ..model.missing import MISSING
 from ..policy.read_through import Plan
-from ..policy.rules.options import CacheOptions, Options, resolve
+from ..policy.rules.options import Options, ServiceOptions, resolve
 from .annotations import return_annotation
 from .arguments import Receiver
 from .base import Service
@@ -77,7 +77,7 @@ class CachedCore:
         told: Receiver | None,
         rules: KeyRules,
         source: ServiceSource,
-        options: CacheOptions,
+        options: ServiceOptions,
     ) -> None:
         self.function = function
         self.doc = function.__doc__

@@ -22,7 +22,8 @@ F = TypeVar("F", bound=Callable[Concatenate[Anything, ...], Any])
 class CachedSync(Cached[P, T]):
     """What a synchronous function with cached results can do; as an object of its own, the method of one receiver.
 
-    The service must be one whose verbs never wait (memory); with a server behind it a call raises ArgumentTypeError.
+    The service must be one whose verbs never wait (memory, or switched off); with a server behind it a call raises
+    ArgumentTypeError.
     """
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:

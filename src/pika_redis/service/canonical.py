@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 
 from ..errors import UnstableArgumentError
 
-__all__ = ["Place", "class_name", "digest", "encode", "own_state"]
+__all__ = ["Place", "class_name", "digest", "encode", "own_key", "own_state"]
 
 MAX_DEPTH = 100_000
 """Levels of nesting; more is taken for a `__cache_key__` that never ends."""
@@ -84,6 +84,14 @@ def encode(value: object, place: Place) -> bytes:
 def digest(data: bytes) -> str:
     """128 bits of BLAKE2b as 32 hexadecimal characters."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def own_key(value: object) -> tuple[object, ...]:
+    """What the `__cache_key__` of the value's class says, a method or a property; nothing where the class has none."""
+    if getattr(type(value), "__cache_key__", None) is None:
+        return ()
+    told: Any = value.__cache_key__  # type: ignore[attr-defined]
+    return (told() if callable(told) else told,)
 
 
 def own_state(value: object) -> dict[str, object]:
@@ -226,9 +234,9 @@ def _open(value: object, out: bytearray) -> Iterator[object] | None:
     container = _CONTAINERS.get(kind)
     if container is not None:
         return container(value, out)
-    own_key = getattr(kind, "__cache_key__", None)
-    if own_key is not None:
-        return _object(b"K", kind, (own_key(value),), out)
+    told = own_key(value)
+    if told:
+        return _object(b"K", kind, told, out)
     name = _importable_name(value)
     if name is not None:
         out += _text(b"n", name)

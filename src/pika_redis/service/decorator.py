@@ -112,8 +112,8 @@ class _Cache:
             prefix=prefix,
             key_generator=key_generator,
             tags=tags,
-            ignore=options.get("ignore", ()),
-            version=options.get("version", 0),
+            ignore=options.pop("ignore", ()),
+            version=options.pop("version", 0),
             request_scoped=request_scoped,
             public=public,
         )

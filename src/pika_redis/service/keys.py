@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from inspect import Parameter
 from typing import Literal, TypeAlias, cast
 
-from ..errors import ArgumentTypeError, ConfigurationError, UnstableArgumentError
+from ..errors import ArgumentError, ArgumentTypeError, ConfigurationError, UnstableArgumentError
 from .arguments import Binder, NamedCall, Receiver, guess_receiver, is_request, known_names, request_scoped_parameters
-from .canonical import Place, class_name, digest, encode, own_state
+from .canonical import Place, class_name, digest, encode, own_key, own_state
 from .http_key import current_request, facts_of, given_by_url, http_key
 from .key_checks import check_key
 from .key_text import argument_text, named_text
+from .namesakes import warn_of_namesakes
 from .tags import TagMaker, Tags
 
 __all__ = ["KeyGenerator", "KeyMaker", "KeyRules"]
@@ -100,6 +101,8 @@ class KeyMaker:
         self._warned = False
         self._make = self._chosen(rules.key_generator, names)
         self._remembers = rules.key_generator is None
+        if rules.key_generator is None:
+            warn_of_namesakes(function, self._prefix, self._version)
 
     def key(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str | None:
         """The key of a call, the receiver first in `args`; None if the call is not to be cached.
@@ -155,9 +158,11 @@ class KeyMaker:
         return lambda args, kwargs: self._called_key(call(self._binder.bind(args, kwargs)))
 
     def _called_key(self, returned: object) -> str:
-        if not isinstance(returned, str) or not returned:
-            shown = "an empty one" if isinstance(returned, str) else type(returned).__name__
-            raise ArgumentTypeError(f"the key_generator of {self._function} must return a non-empty str, not {shown}")
+        wanted = f"the key_generator of {self._function} must return a non-empty str"
+        if not isinstance(returned, str):
+            raise ArgumentTypeError(f"{wanted}, not {type(returned).__name__}")
+        if not returned:
+            raise ArgumentError(f"{wanted}, not an empty one")
         version = f":v{argument_text(self._version)}" if self._version else ""
         return check_key(f"{self._prefix}:{returned}{version}" if self._prefix else f"{returned}{version}")
 
@@ -195,12 +200,12 @@ class KeyMaker:
         return class_name(args[0] if isinstance(args[0], type) else type(args[0]))
 
     def _receiver_key(self, args: tuple[object, ...]) -> bytes:
-        """What `__cache_key__()` of the receiver says; nothing, and one warning for an instance with state, without."""
+        """What `__cache_key__` of the receiver says; nothing, and one warning for an instance with state, without."""
         if self.receiver is Receiver.NONE:
             return b""
-        own_key = getattr(type(args[0]), "__cache_key__", None)
-        if own_key is not None:
-            return encode(("__cache_key__", own_key(args[0])), Place(self.receiver.value, self._function))
+        told = own_key(args[0])
+        if told:
+            return encode(("__cache_key__", *told), Place(self.receiver.value, self._function))
         if self.receiver is Receiver.INSTANCE and not self._warned and own_state(args[0]).keys() - _NOT_STATE:
             self._warned = True
             logger.warning(

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, TypeVar, Unpack, overload, runtime_check
 from ..model.duration import Duration
 from ..model.item import CacheItem
 from ..model.report import CacheStats, HealthReport
-from ..policy.rules.options import CacheOptions, LoadOptions
+from ..policy.rules.options import LoadOptions, ServiceOptions
 
 __all__ = ["CacheService", "FullCacheService", "Items"]
 
@@ -139,7 +139,7 @@ class FullCacheService(CacheService, Protocol):
         tags: Sequence[str] = (),
         **options: Unpack[LoadOptions],
     ) -> T: ...
-    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> FullCacheService:
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> FullCacheService:
         """The same service and connections with other defaults."""
         ...
 

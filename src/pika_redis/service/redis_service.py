@@ -13,8 +13,10 @@ from ..codec import Codec, Limits, Serializer
 from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, CommandRefusedError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
+from ..model.secret import Secret
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
+from ..policy.sync_read_through import SyncReadThrough
 from ..storage.copies import copier
 from ..storage.memory import MemoryStore
 from ..storage.namespace import Namespace
@@ -47,10 +49,11 @@ _process_server: EmbeddedServer | None = None
 class RedisSettings(TypedDict, total=False):
     """Keywords of `RedisService`: the environment's names without ``REDIS_`` and ``CACHE_``; durations in seconds."""
 
+    url: str | Secret
     host: str
     port: int
     username: str | None
-    password: str | None
+    password: str | Secret | None
     db: int
     tls_ca_file: str | None
     tls_cert_file: str | None
@@ -63,6 +66,7 @@ class RedisSettings(TypedDict, total=False):
     retry_attempts: int
     retry_delay: Duration
     ttl: Duration
+    default_cache_ttl: Duration
     max_cache_key_length: int
     compression_enabled: bool
     enabled: bool
@@ -81,7 +85,8 @@ class RedisService(Service):
     `l1` says whether this process may hold copies of what it reads, which the server keeps true: True = as many bytes
     as the setting `l1_max_bytes`, or a number of bytes; False = every read asks the server.
 
-    Raises ConfigurationError or ArgumentTypeError for settings that make no sense.
+    Without a server, on ``memory://`` or with ``enabled=False``, it has `sync` and serves plain functions too. Raises
+    ConfigurationError or ArgumentTypeError for settings that make no sense.
     """
 
     def __init__(
@@ -108,7 +113,9 @@ class RedisService(Service):
         shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
         self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
         store = self._store_of(self._namespace)
-        self._serve(store, ReadThrough(store, self._counters, copier(codec)))
+        waits = resolved.enabled and resolved.address.kind != "memory"
+        sync_reads = None if waits else SyncReadThrough(store, self._counters, copier(codec))
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)), sync_reads)
 
     # -- any command ----------------------------------------------------------------------------------------------
 
@@ -148,6 +155,8 @@ class RedisService(Service):
         self._refuse_when_closed()
         if self._config.address.kind == "memory":
             raise CacheUnavailableError("memory:// has no server that could run a command")
+        if not self._config.enabled:
+            raise CacheUnavailableError("the cache is switched off (enabled=False): its server is asked nothing")
         return self._nears.get().node
 
     # -- the service itself ---------------------------------------------------------------------------------------
@@ -182,11 +191,6 @@ class RedisService(Service):
         records = Records(self._codec, self._counters)
         store = RemoteStore if self._near_bytes else ServerOnlyStore
         return store(self._nears, namespace, records, self._clock, self._counters)
-
-    def _move(self, namespace: Namespace) -> None:
-        super()._move(namespace)
-        store = self._store_of(namespace)
-        self._serve(store, self._reads.over(store))
 
 
 def _checked(command: Sequence[str | bytes | float]) -> Command:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, Unpack, cast
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Self, TypeVar, Unpack, cast, overload
 
 from ..errors import ArgumentTypeError
 from ..model.duration import Duration
 from ..model.report import CacheStats, HealthReport
 from ..policy.read_through import Plan
-from ..policy.rules.options import LoadOptions, Options, resolve
+from ..policy.rules.options import LoadOptions, Options, ServiceOptions, resolve
 from ..policy.sync_read_through import SyncReadThrough, finish
 from .current import bypassing
 from .key_checks import check_tags
-from .protocols import FullCacheService
+from .protocols import FullCacheService, Items
 
 __all__ = ["SyncCacheService"]
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 class _Service(FullCacheService, Protocol):
@@ -25,6 +27,7 @@ class _Service(FullCacheService, Protocol):
     def options(self) -> Options: ...
     def name_of(self, key: str) -> str: ...
     def sync_reads(self) -> SyncReadThrough: ...
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> _Service: ...
 
 
 class SyncCacheService:
@@ -36,9 +39,25 @@ class SyncCacheService:
         service.sync_reads()  # refuses where there are none
         self._service = service
 
+    @overload
+    def get(self, key: str, default: None = None) -> Any: ...
+    @overload
+    def get(self, key: str, default: D) -> Any | D: ...
+    @overload
+    def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
+    @overload
+    def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
     def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
         return finish(cast("Any", self._service.get)(key, default, type=type))
 
+    @overload
+    def get_many(self, keys: Sequence[str], default: None = None) -> list[Any]: ...
+    @overload
+    def get_many(self, keys: Sequence[str], default: D) -> list[Any | D]: ...
+    @overload
+    def get_many(self, keys: Sequence[str], default: None = None, *, type: type[T]) -> list[T | None]: ...
+    @overload
+    def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
     def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
         return finish(cast("Any", self._service.get_many)(keys, default, type=type))
 
@@ -54,9 +73,7 @@ class SyncCacheService:
     def set(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
         finish(self._service.set(key, value, ttl, tags=tags))
 
-    def set_many(
-        self, items: Mapping[str, object] | Sequence[Any], ttl: Duration | None = None, *, tags: Sequence[str] = ()
-    ) -> None:
+    def set_many(self, items: Items, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
         finish(self._service.set_many(items, ttl, tags=tags))
 
     def add(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
@@ -97,6 +114,28 @@ class SyncCacheService:
 
     def register(self, *classes: type) -> None:
         self._service.register(*classes)
+
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> Self:
+        return type(self)(self._service.with_options(key_prefix=key_prefix, **options))
+
+    def execute(self, *command: str | bytes | float, key: str | None = None) -> Any:
+        return finish(self._service.execute(*command, key=key))
+
+    def execute_many(self, commands: Sequence[Sequence[str | bytes | float]]) -> list[Any]:
+        return finish(self._service.execute_many(commands))
+
+    def connect(self) -> None:
+        finish(self._service.connect())
+
+    def aclose(self) -> None:
+        """As the async verb. Raises ArgumentTypeError in a running event loop, which must not be held up."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:  # loads may be under way elsewhere
+                runner.run(self._service.aclose())
+            return
+        raise ArgumentTypeError("an event loop runs in this thread: close the service with `await service.aclose()`")
 
     def get_or_load(
         self,

@@ -57,13 +57,14 @@ class Keyspace:
     async def health(self) -> HealthReport:
         """PING, timed. Never raises."""
         node = self._nears.get().node
-        began = time.perf_counter()
+        status = HealthStatus.UNHEALTHY  # also of a server that refuses the login: it serves nobody
         try:
             await node.ready()
             began = time.perf_counter()
             await node.connection.call(("PING",))
         except CacheError as error:
-            status = HealthStatus.DEGRADED if isinstance(error, AccessDeniedError) else HealthStatus.UNHEALTHY
+            if node.connection.usable and isinstance(error, AccessDeniedError):
+                status = HealthStatus.DEGRADED  # logged in, without the right to PING
             return HealthReport(status, "redis", False, None, None, None, str(error))
         latency = (time.perf_counter() - began) * 1000
         facts = node.facts

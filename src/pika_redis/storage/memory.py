@@ -45,6 +45,7 @@ class MemoryStore:
     def __init__(self, shelf: Shelf, namespace: Namespace, codec: Codec, clock: Clock, counters: Counters) -> None:
         self._shelf = shelf
         self._namespace = namespace
+        self._home = namespace.prefix
         self._codec = codec
         self._clock = clock
         self._now = clock.monotonic
@@ -60,7 +61,9 @@ class MemoryStore:
 
     def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
         slot = self._shelf.slots.get(key)
-        if slot is None or self._now() + refresh_ms / 1000 >= slot.ends or not (slot.plain or self._living(slot)):
+        if slot is None or self._now() + refresh_ms / 1000 >= slot.ends:
+            return MISSING
+        if slot.plain_in != self._home and not self._living(slot):
             return MISSING
         slot.reads += 1
         value = slot.value
@@ -95,7 +98,7 @@ class MemoryStore:
                     shelf.queues.drop(slot)
                     del shelf.slots[key]
                 return Found(None, b"", capture)
-            entry = self._entry(slot) if self._tags_current(slot) else None
+            entry = self._entry(slot) if self._current(slot) else None
             return Found(entry, slot.identity, capture)
 
     def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
@@ -141,7 +144,7 @@ class MemoryStore:
             if (shelf.leased(key) if held is None else held.identity) != hold.identity:
                 return Outcome.OVERTAKEN
             shelf.put(slot)
-            return Outcome.STORED if self._tags_current(slot) else Outcome.DOUBTFUL
+            return Outcome.STORED if self._current(slot) else Outcome.DOUBTFUL
 
     async def release(self, key: str, hold: Hold) -> Outcome:
         shelf = self._shelf
@@ -211,11 +214,11 @@ class MemoryStore:
                 if dead is not None:
                     dead.identity = shelf.new_identity()
                 return False
-            if slot.counter:
+            if slot.home is None:
                 shelf.remove(key)
                 return False
             copy = self._copy(slot, slot.born, slot.ends - slot.born)
-            copy.stale, copy.plain = True, False
+            copy.stale, copy.plain_in = True, None
             shelf.put(copy)
             return True
 
@@ -235,8 +238,8 @@ class MemoryStore:
             total = value + amount
             if total not in INT64:
                 raise ArgumentError(f"the counter at {key!r} plus {amount} would leave 64 bits")
-            fresh = Slot(key, born, left, ())
-            fresh.value, fresh.counter, fresh.size = total, True, _OVERHEAD + len(key)
+            fresh = Slot(key, born, left, (), None)
+            fresh.value, fresh.size = total, _OVERHEAD + len(key)
             self._shelf.put(fresh)
             return total
 
@@ -248,13 +251,13 @@ class MemoryStore:
                 self._shelf.end_tag(self._namespace.tag_key(tag))
 
     async def rotate_epoch(self) -> None:
-        """Counters have no epoch on a server either: they end with a sweep."""
-        self._remove_where(lambda _: True, counters=False)
+        """Counters have no epoch on a server either: they end with a sweep. Longer prefixes have one of their own."""
+        self._remove_where(lambda slot: slot.home == self._home, lambda _: True)
 
     async def sweep(self, pattern: str, *, delete: bool = True) -> int:
         matches = compile_glob(self._namespace.pattern(pattern))
         if delete:
-            return self._remove_where(matches)
+            return self._remove_where(lambda slot: matches(slot.key), matches)
         now = self._now()
         with self._shelf.lock:
             return sum(now < slot.ends and matches(key) for key, slot in self._mine())
@@ -271,17 +274,17 @@ class MemoryStore:
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _mine(self) -> list[tuple[str, Slot]]:
-        prefix = self._namespace.prefix
-        return [(key, slot) for key, slot in self._shelf.slots.items() if key.startswith(prefix)]
+        return [(key, slot) for key, slot in self._shelf.slots.items() if key.startswith(self._home)]
 
-    def _remove_where(self, matches: Callable[[str], bool], *, counters: bool = True) -> int:
+    def _remove_where(self, goes: Callable[[Slot], bool], tears: Callable[[str], bool]) -> int:
+        """Remove slots under the prefix, and tear up leases by their keys."""
         now = self._now()
         shelf = self._shelf
         with shelf.lock:
-            gone = [slot for key, slot in self._mine() if matches(key) and (counters or not slot.counter)]
+            gone = [slot for _, slot in self._mine() if goes(slot)]
             for slot in gone:
                 shelf.remove(slot.key)
-            for key in [key for key in shelf.leases if key.startswith(self._namespace.prefix) and matches(key)]:
+            for key in [key for key in shelf.leases if key.startswith(self._home) and tears(key)]:
                 del shelf.leases[key]
         return sum(now < slot.ends for slot in gone)
 
@@ -290,11 +293,12 @@ class MemoryStore:
         return slot if slot is not None and self._now() < slot.ends and self._living(slot) else None
 
     def _living(self, slot: Slot) -> bool:
-        return not slot.stale and self._tags_current(slot)
+        return not slot.stale and self._current(slot)
 
-    def _tags_current(self, slot: Slot) -> bool:
+    def _current(self, slot: Slot) -> bool:
+        """Whether its epoch and tags are those of this namespace, as they stand now."""
         tags = self._shelf.tags
-        return all(tags.get(tag) == nonce for tag, nonce in slot.tags)
+        return slot.home in (None, self._home) and all(tags.get(tag) == nonce for tag, nonce in slot.tags)
 
     def _value(self, slot: Slot) -> object:
         return slot.value if slot.value is not MISSING else self._unpacked(slot)
@@ -314,11 +318,11 @@ class MemoryStore:
     def _slot(self, key: str, draft: Draft, capture: Capture) -> Slot:
         """A slot for a draft. Raises SerializationError."""
         tags = tuple((self._namespace.tag_key(tag), capture.tags[tag] or b"") for tag in draft.tags)
-        slot = Slot(key, self._now(), draft.ttl, tags)
-        slot.extra = draft.extra
         value = draft.value
-        slot.counter = draft.plain_integers and type(value) is int and not tags and value in INT64
-        if slot.counter or value is None or type(value) in self._scalars:
+        counter = draft.plain_integers and type(value) is int and not tags and value in INT64
+        slot = Slot(key, self._now(), draft.ttl, tags, None if counter else self._home)
+        slot.extra = draft.extra
+        if counter or value is None or type(value) in self._scalars:
             size = sys.getsizeof(value)
             if size > self._surely_fits:
                 self._codec.encode(value)  # refuses what a server would not get
@@ -334,7 +338,7 @@ class MemoryStore:
         return slot
 
     def _copy(self, slot: Slot, born: float, ttl: float) -> Slot:
-        copy = Slot(slot.key, born, ttl, slot.tags)
+        copy = Slot(slot.key, born, ttl, slot.tags, slot.home)
         copy.value, copy.payload, copy.compressed = slot.value, slot.payload, slot.compressed
-        copy.counter, copy.size, copy.reads, copy.extra = slot.counter, slot.size, slot.reads, slot.extra
+        copy.size, copy.reads, copy.extra = slot.size, slot.reads, slot.extra
         return copy

@@ -19,21 +19,24 @@ class Slot:
     """One entry. Immutable but for the bookkeeping of the eviction."""
 
     __slots__ = (
-        "born", "compressed", "counter", "ends", "extra", "identity", "key", "payload", "plain", "queued", "reads",
+        "born", "compressed", "ends", "extra", "home", "identity", "key", "payload", "plain_in", "queued", "reads",
         "size", "stale", "tags", "value",
     )  # fmt: skip
 
-    def __init__(self, key: str, born: float, ttl: float, tags: tuple[tuple[str, bytes], ...]) -> None:
+    def __init__(
+        self, key: str, born: float, ttl: float, tags: tuple[tuple[str, bytes], ...], home: str | None
+    ) -> None:
         self.key = key
         self.born = born
         self.ends = born + ttl
         self.extra = 0.0
         """Seconds for which it is kept after `ends`."""
         self.tags = tags
-        self.plain = not tags
-        """Neither tagged nor stale: nothing to look up before it is served."""
+        self.home = home
+        """The prefix of the namespace that stored it and alone reads it; None for a counter, which has no epoch."""
+        self.plain_in = None if tags else home
+        """The prefix under which there is nothing to look up before it is served: it is neither tagged nor stale."""
         self.stale = False
-        self.counter = False
         self.identity = b""
         self.value: object = MISSING
         self.payload = b""

@@ -19,7 +19,7 @@ from ...errors import ArgumentTypeError, ConfigurationError
 from ...model.duration import Duration, to_seconds, to_ttl
 from .freshness import Windows
 
-__all__ = ["CacheOptions", "LoadOptions", "Options", "resolve"]
+__all__ = ["KEY_OPTIONS", "OPTION_NAMES", "CacheOptions", "LoadOptions", "Options", "ServiceOptions", "resolve"]
 
 _LONGEST_BARE_TIMEOUT = 300.0
 
@@ -47,10 +47,6 @@ class LoadOptions(TypedDict, total=False):
     """How long a load may take before its callers get LoadTimeoutError; None = as long as it likes. Default 30."""
     store_if: Callable[[Any], bool] | None
     """Whether a loaded value is stored. Default: always."""
-    version: int | str
-    """Part of the decorator's key: raise it when the meaning of the function's result changes. Default 0."""
-    ignore: Sequence[str]
-    """Parameters of the decorated function that do not enter the key."""
     context: Literal["caller", "clean"]
     """Whether a load sees a copy of its caller's context variables or none. Default "caller"."""
     share: bool
@@ -59,11 +55,20 @@ class LoadOptions(TypedDict, total=False):
     """False: always load, store nothing. Default True."""
 
 
-class CacheOptions(LoadOptions, total=False):
-    """The keyword options of `@cache` and `with_options`."""
+class ServiceOptions(LoadOptions, total=False):
+    """The keyword options of `with_options`."""
 
     ttl: Duration
     """How long a value is fresh. `math.inf` = no expiry. Default 3600."""
+
+
+class CacheOptions(ServiceOptions, total=False):
+    """The keyword options of `@cache`."""
+
+    version: int | str
+    """Part of the key: raise it when the meaning of the function's result changes. Default 0."""
+    ignore: Sequence[str]
+    """Parameters of the decorated function that do not enter the key."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,6 @@ class Options:
     lease: float = 5.0
     hard_timeout: float = 30.0
     store_if: Callable[[Any], bool] | None = None
-    version: int | str = 0
-    ignore: tuple[str, ...] = ()
     context: Literal["caller", "clean"] = "caller"
     share: bool = False
     enabled: bool = True
@@ -131,9 +134,12 @@ def resolve(base: Options, given: Mapping[str, object]) -> Options:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, _CHECKS, n=1)
+    if name in KEY_OPTIONS:
+        return f"{name} belongs to @cache(...), whose keys it shapes; here whoever writes the key decides what is in it"
+    near = difflib.get_close_matches(name, [*_CHECKS, *KEY_OPTIONS], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown option {name!r}{hint} (allowed: {', '.join(sorted(_CHECKS))})"
+    allowed = f"{', '.join(sorted(_CHECKS))}; @cache takes {', '.join(sorted(KEY_OPTIONS))} too"
+    return f"unknown option {name!r}{hint} (allowed: {allowed})"
 
 
 def _share_of(name: str, value: object) -> float:
@@ -189,20 +195,6 @@ def _predicate(name: str, value: object) -> object:
     return value
 
 
-def _version(name: str, value: object) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ArgumentTypeError(f"{name} must be an int or a str, not {type(value).__name__}")
-    return value
-
-
-def _names(name: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        raise ArgumentTypeError(f"{name} must be a sequence of parameter names; for one, write ({value!r},)")
-    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
-        raise ArgumentTypeError(f"{name} must be a sequence of parameter names")
-    return tuple(value)
-
-
 def _context(name: str, value: object) -> object:
     if value not in ("caller", "clean"):
         raise ConfigurationError(f"{name} must be 'caller' or 'clean', not {value!r}")
@@ -221,9 +213,10 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "lease": _ttl,
     "hard_timeout": _timeout,
     "store_if": _predicate,
-    "version": _version,
-    "ignore": _names,
     "context": _context,
     "share": _boolean,
     "enabled": _boolean,
 }
+OPTION_NAMES = frozenset(_CHECKS)
+KEY_OPTIONS = frozenset(("ignore", "version"))
+"""What `@cache` takes beside them: it shapes the key."""

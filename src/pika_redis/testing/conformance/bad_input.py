@@ -91,10 +91,6 @@ class BadInput(Hooks):
                 service.invalidate_tags(tags),
                 service.get_or_load("new", lambda: 1, tags=tags),
             )
-        with refuses(TypeError, "ignore"):
-            await service.get_or_load("new", lambda: 1, ignore=text)
-        with refuses(TypeError, "ignore"):
-            service.with_options(ignore=text)
         assert await service.get_many(["k", "new"]) == ["kept", None]
 
     async def test_a_tag_is_a_text_of_bounded_length(self, service: FullCacheService) -> None:
@@ -121,6 +117,26 @@ class BadInput(Hooks):
                 await service.get(key, dict)
             with refuses(TypeError, "type="):
                 await service.get_many([key], dict)
+        generic: Any
+        for generic in (dict, list[int], int | None):
+            await all_refuse(TypeError, "type=", service.get_many([], generic), service.get("absent", generic))
+
+    async def test_a_type_is_a_type_whether_or_not_there_is_a_value(self, service: FullCacheService) -> None:
+        await service.set("k", {"a": 1})
+        wrong: Any
+        for wrong in (5, "dict", {"a": int}, (int, str), len, object()):
+            await all_refuse(
+                TypeError,
+                "type=",
+                service.get("k", type=wrong),
+                service.get("absent", type=wrong),
+                service.get_many(["k", "absent"], type=wrong),
+                service.get_many([], type=wrong),
+            )
+        right: Any
+        for right in (dict, dict[str, int], dict[str, int] | None, object):
+            assert await service.get("k", type=right) == {"a": 1}
+            assert await service.get("absent", type=right) is None
 
     async def test_what_cannot_be_held_is_named_with_its_path(self, service: FullCacheService) -> None:
         await service.set("k", "kept")
@@ -187,6 +203,18 @@ class BadInput(Hooks):
             call = {name: value for name, value in options.items() if name != "ttl"}
             with refuses(error, part):
                 await service.get_or_load("k", lambda: 1, options.get("ttl"), **call)
+        assert await service.exists("k") is False
+
+    async def test_what_shapes_the_decorators_key_is_no_option_of_a_service_or_call(
+        self, service: FullCacheService
+    ) -> None:
+        options: Any
+        for options in ({"version": 2}, {"ignore": ("session",)}):
+            (name,) = options
+            with refuses(TypeError, f"{name} belongs to @cache"):
+                service.with_options(**options)
+            with refuses(TypeError, f"{name} belongs to @cache"):
+                await service.get_or_load("k", lambda: 1, **options)
         assert await service.exists("k") is False
 
     async def test_everything_after_ttl_is_given_by_name(self, service: FullCacheService) -> None:
