@@ -39,11 +39,11 @@ class TroubledStore:
         if name in ("hit", "open", "now_ms"):
             return verb
 
-        async def asked(*args: object) -> object:
+        async def asked(*args: object, **kwargs: object) -> object:
             self.asked[name] += 1
             if name in self.broken:
                 raise self.broken[name]
-            return await verb(*args)
+            return await verb(*args, **kwargs)
 
         return asked
 

@@ -74,10 +74,11 @@ class ReadThrough:
         options = plan.options
         if not options.enabled or is_loading(self._counters, key):
             return await self.uncached(key, loader, plan)
-        value = self._store.hit(key, options.refresh_ahead * 1000, share=options.share)
-        if value is not MISSING:
-            self._counters.hits += 1
-            return value
+        if not options.strict:
+            value = self._store.hit(key, options.refresh_ahead * 1000, share=options.share)
+            if value is not MISSING:
+                self._counters.hits += 1
+                return value
         ends = time.monotonic() + options.hard_timeout
         flights = self.flights.get()
         while True:
@@ -131,7 +132,7 @@ class ReadThrough:
     async def _fetch(self, key: str, plan: Plan) -> Found | None:
         """What the store says; None when it can't be asked."""
         try:
-            found = await self._store.fetch(key, plan.tags)
+            found = await self._store.fetch(key, plan.tags, strict=plan.options.strict)
         except UNREACHABLE as error:
             self._asking.failed(error)
             return None

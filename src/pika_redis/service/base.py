@@ -32,8 +32,8 @@ from ..storage.store import Store
 from .answers import Answers
 from .current import bypassing
 from .items import check_amount, check_pattern, drafts_of, not_stored, stats_of
-from .key_checks import check_key, check_keys, check_tags
-from .key_text import bound_key
+from .key_checks import check_tags
+from .lookups import Lookups
 from .protocols import Items
 from .redis_config import check_prefix
 from .sync_face import SyncCacheService
@@ -44,7 +44,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-class Service:
+class Service(Lookups):
     """What all services share. Subclasses choose the store and add what only they can do."""
 
     def __init__(self, namespace: Namespace, options: Options, max_key_length: int, codec: Codec) -> None:
@@ -55,7 +55,6 @@ class Service:
         self._codec = codec
         self._counters = Counters()
         self._answers = Answers(codec, self._counters)
-        self._store: Store
         self._reads: ReadThrough
         self._sync_reads: SyncReadThrough | None
         self._changes: Changes
@@ -68,69 +67,6 @@ class Service:
         self._sync_reads = sync_reads
         flows = (reads,) if sync_reads is None else (reads, sync_reads)
         self._changes = Changes(store, self._counters, self._prefix, flows)
-
-    def name_of(self, key: str) -> str:
-        """The full server key. Raises ArgumentTypeError, ArgumentError."""
-        if type(key) is str and 0 < len(key) <= self._max_key_length and key[0] != "#" and key.isascii():
-            return self._prefix + key
-        return self._prefix + bound_key(check_key(key), self._max_key_length)
-
-    def _names(self, keys: Sequence[str]) -> list[str]:
-        return [self.name_of(key) for key in check_keys(keys)]
-
-    # -- looking ----------------------------------------------------------------------------------------------
-
-    @overload
-    async def get(self, key: str, default: None = None) -> Any: ...
-    @overload
-    async def get(self, key: str, default: D) -> Any | D: ...
-    @overload
-    async def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
-    @overload
-    async def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
-    async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
-        """The value of `key`, or `default` when there is none.
-
-        `type` builds plain data into a dataclass, Struct, pydantic model, TypedDict or enum; data that does not fit is
-        a miss. The model classes that it reaches may be rebuilt from stored bytes from then on. Raises ArgumentError or
-        ArgumentTypeError for a bad key, default or type, CacheUnavailableError.
-        """
-        if type is not None or default is not None:
-            self._answers.expect(default, type)
-        value = self._store.hit(name := self.name_of(key), 0.0)
-        if value is MISSING:
-            value = await self._store.get(name)
-        if value is MISSING or type is not None:
-            return self._answers.of(value, default, type)
-        self._counters.hits += 1
-        return value
-
-    @overload
-    async def get_many(self, keys: Sequence[str], default: None = None) -> list[Any]: ...
-    @overload
-    async def get_many(self, keys: Sequence[str], default: D) -> list[Any | D]: ...
-    @overload
-    async def get_many(self, keys: Sequence[str], default: None = None, *, type: type[T]) -> list[T | None]: ...
-    @overload
-    async def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
-    async def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
-        """Values aligned with `keys`, `default` in the gaps. Raises as `get`."""
-        self._answers.expect(default, type)
-        values = await self._store.get_many(self._names(keys))
-        return [self._answers.of(value, default, type) for value in values]
-
-    async def exists(self, key: str) -> bool:
-        """Whether `get` would find a value. Raises as `get`."""
-        return await self._store.remaining(self.name_of(key)) is not None
-
-    async def get_with_ttl(self, key: str) -> tuple[Any, float | None]:
-        """The value and its remaining seconds (`math.inf` = no expiry); (None, None) when absent."""
-        value, left = await self._store.get_with_ttl(self.name_of(key))
-        return self._answers.of(value, None, None), left
-
-    async def remaining_ttl(self, key: str) -> float | None:
-        """Remaining seconds; `math.inf` = no expiry, None = absent."""
-        return await self._store.remaining(self.name_of(key))
 
     # -- storing ----------------------------------------------------------------------------------------------
 
@@ -357,9 +293,9 @@ class Service:
         """The same verbs without ``await``. Raises ArgumentTypeError where there are none."""
         return SyncCacheService(self)
 
-    def hit(self, name: str, refresh_ms: float) -> object:
+    def hit(self, name: str, refresh_ms: float, *, share: bool = False) -> object:
         """The value under a full name that this process holds fresh, counted as a hit; else MISSING, not counted."""
-        value = self._store.hit(name, refresh_ms)
+        value = self._store.hit(name, refresh_ms, share=share)
         if value is not MISSING:
             self._counters.hits += 1
         return value

@@ -192,6 +192,7 @@ class Leases:
         elif reply[0] == 1 and reply[1] == entry[:IDENTITY]:
             record = self._reader.judged(near, entry)
             if record.live:
+                record.home = self._namespace.prefix
                 near.keep(key, record, len(entry))
         return reply
 

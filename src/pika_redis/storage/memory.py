@@ -72,7 +72,7 @@ class MemoryStore:
     def now_ms(self) -> int:
         return int(self._now() * 1000)
 
-    async def get(self, key: str) -> object:
+    async def get(self, key: str, *, strict: bool = False) -> object:
         return self.hit(key, 0.0)
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -88,7 +88,7 @@ class MemoryStore:
     async def remaining(self, key: str) -> float | None:
         return (await self.get_with_ttl(key))[1]
 
-    async def fetch(self, key: str, tags: Sequence[str]) -> Found:
+    async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
         shelf = self._shelf
         with shelf.lock:
             capture = Capture(_EPOCH, {tag: shelf.tags.get(self._namespace.tag_key(tag)) for tag in tags})

@@ -104,10 +104,10 @@ class Near:
 
     # -- copies -----------------------------------------------------------------------------------------------
 
-    def copy_of(self, key: str, ahead: float) -> Record | None:
+    def copy_of(self, key: str, home: str, ahead: float) -> Record | None:
         """The copy that may be served now, and for `ahead` seconds more; None when the server has to be asked."""
         record = self.copies.get(key)
-        if record is None:
+        if record is None or record.home != home:
             return None
         now = self.now()
         silent = now - self.proof.at

@@ -25,7 +25,7 @@ class NullStore:
     def now_ms(self) -> int:
         return 0
 
-    async def get(self, key: str) -> object:
+    async def get(self, key: str, *, strict: bool = False) -> object:
         return MISSING
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -37,7 +37,7 @@ class NullStore:
     async def remaining(self, key: str) -> float | None:
         return None
 
-    async def fetch(self, key: str, tags: Sequence[str]) -> Found:
+    async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
         return _NOTHING
 
     def open(self, entry: Entry, *, share: bool = False) -> MissingType:

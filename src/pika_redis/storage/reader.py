@@ -37,13 +37,18 @@ class Reader:
         self._records = records
         self._counters = counters
 
-    async def read(self, key: str, tags: Sequence[str] = (), attempts: int | None = None) -> Record | None:
-        """What the key holds, judged; None when it is absent. Raises CacheUnavailableError, CacheServerError."""
+    async def read(
+        self, key: str, tags: Sequence[str] = (), attempts: int | None = None, *, strict: bool = False
+    ) -> Record | None:
+        """What the key holds, judged; None when it is absent. `strict` = by nonces that are read for it.
+
+        Raises CacheUnavailableError, CacheServerError.
+        """
         near = self._nears.get()
-        along = self.unknown(near, tags)
+        along = self._keys(tags) if strict else self.unknown(near, tags)
         if along:
             command: Command = ("MGET", *along, key)
-            see = partial(self._see_along, near, along, (key,))
+            see = partial(self._see_along, near, along, (key,), doubt=strict or not near.tracks)
         else:
             command = ("GET", key)
             see = partial(self._see, near, key)
@@ -58,7 +63,7 @@ class Reader:
         near = self._nears.get()
         along = self.unknown(near, ())
         reply = await near.node.call(
-            ("MGET", *along, *keys), Repeat.ALWAYS, partial(self._see_along, near, along, keys)
+            ("MGET", *along, *keys), Repeat.ALWAYS, partial(self._see_along, near, along, keys, doubt=not near.tracks)
         )
         records = cast("list[Record | None]", reply)
         await self._settle(near, [record for record in records if record is not None and record.live is None])
@@ -71,7 +76,7 @@ class Reader:
 
         def see(replies: Reply) -> Reply:
             several = cast("list[Reply]", replies)
-            several[0] = self._see_along(near, along, (key,), several[0])
+            several[0] = self._see_along(near, along, (key,), several[0], doubt=not near.tracks)
             return several
 
         first, *others = await near.node.call_many([("MGET", *along, key), *commands], Repeat.ALWAYS, see)
@@ -94,8 +99,11 @@ class Reader:
 
     def unknown(self, near: Near, tags: Sequence[str]) -> list[str]:
         """The keys of the epoch and of these tags whose nonces have to be read."""
-        keys = [self._epoch_key, *map(self._namespace.tag_key, tags)] if tags else [self._epoch_key]
+        keys = self._keys(tags)
         return [key for key in keys if near.nonces.at(key).now is None] if near.tracks else keys
+
+    def _keys(self, tags: Sequence[str]) -> list[str]:
+        return [self._epoch_key, *map(self._namespace.tag_key, tags)] if tags else [self._epoch_key]
 
     def judged(self, near: Near, raw: bytes) -> Record:
         """The record in these bytes, judged by what is known."""
@@ -123,17 +131,18 @@ class Reader:
         record = self.judged(near, raw)
         header = record.header
         if near.tracks and header is not None and header.kind is not Kind.STALE and record.live is not False:
+            record.home = self._namespace.prefix
             near.keep(key, record, len(raw))
         return record
 
-    def _see_along(self, near: Near, along: Sequence[str], keys: Sequence[str], reply: Reply) -> Reply:
+    def _see_along(self, near: Near, along: Sequence[str], keys: Sequence[str], reply: Reply, *, doubt: bool) -> Reply:
         """An MGET of nonces and entries was answered."""
         if not isinstance(reply, list):
             return reply
         for key, raw in zip(along, reply, strict=False):
             near.nonces.learn(key, raw)
         records = [self._see(near, key, raw) for key, raw in zip(keys, reply[len(along) :], strict=True)]
-        if not near.tracks:
+        if doubt:
             self._doubt(near, along, cast("list[Record | None]", records))
         return records
 

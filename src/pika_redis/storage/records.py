@@ -51,8 +51,8 @@ class Record:
     """
 
     __slots__ = (
-        "ends", "guards", "header", "identity", "key", "live", "marker", "number", "payload", "queued", "reads", "size",
-        "value",
+        "ends", "guards", "header", "home", "identity", "key", "live", "marker", "number", "payload", "queued", "reads",
+        "size", "value",
     )  # fmt: skip
 
     def __init__(self, raw: bytes, number: int | None, header: Header | None, payload: bytes) -> None:
@@ -69,6 +69,8 @@ class Record:
         self.value: object = MISSING
         """The value that may be handed to everybody as it is, once it was decoded."""
         self.key = ""
+        self.home = ""
+        """The prefix under which it was read: another one has another epoch."""
         self.size = self.reads = self.queued = 0
         self.ends = math.inf
         """Until when a copy in memory is fresh, in seconds of our monotonic clock."""

@@ -64,7 +64,7 @@ class RemoteStore:
 
     def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
         try:
-            record = self._nears.get().copy_of(key, refresh_ms / 1000)
+            record = self._nears.get().copy_of(key, self._namespace.prefix, refresh_ms / 1000)
         except RuntimeError:  # no loop runs in this thread: there are no copies
             return MISSING
         if record is None:
@@ -78,10 +78,10 @@ class RemoteStore:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    async def get(self, key: str) -> object:
+    async def get(self, key: str, *, strict: bool = False) -> object:
         near = self._nears.get()
-        if near.tracks:
-            return self._fresh_value(await self._reader.read(key))
+        if near.tracks or strict:
+            return self._fresh_value(await self._reader.read(key, strict=strict))
         command = ("MGET", key, self._epoch_key)
         try:
             reply = await near.node.connection.call(command)
@@ -113,8 +113,8 @@ class RemoteStore:
     async def remaining(self, key: str) -> float | None:
         return (await self._look(key))[2]
 
-    async def fetch(self, key: str, tags: Sequence[str]) -> Found:
-        record = await self._reader.read(key, tags, attempts=0)  # the loader can answer instead: no pauses
+    async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
+        record = await self._reader.read(key, tags, 0, strict=strict)  # the loader can answer instead: no pauses
         capture = self._tags.captured(self._nears.get(), tags)
         if record is None:
             return Found(None, b"", capture)

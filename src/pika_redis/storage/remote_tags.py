@@ -31,6 +31,7 @@ from .nonces import HOLD_MARK, nonce_in
 __all__ = ["RemoteTags"]
 
 _DAY = 86400
+_PAGE = 1000
 _NO_EXPIRY = 0xFFFFFFFF
 _NONCE = 8
 _MOST_RENEWED = 100_000
@@ -139,7 +140,9 @@ class RemoteTags:
 
     async def _delete(self, keys: Sequence[str]) -> None:
         near = self._nears.get()
-        await near.node.run(INVAL, keys, (), Repeat.ALWAYS, near.ends_copies(keys))
+        for start in range(0, len(keys), _PAGE):
+            page = keys[start : start + _PAGE]
+            await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(page))
 
     async def _make(self, near: Near, keys: Sequence[str], full: int) -> None:
         """Create tags unless other processes were faster. What stands there and is no tag goes."""

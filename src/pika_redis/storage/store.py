@@ -30,8 +30,8 @@ class Store(Protocol):
         """The time by which entries are born and age, in milliseconds."""
         ...
 
-    async def get(self, key: str) -> object:
-        """The fresh value, or MISSING."""
+    async def get(self, key: str, *, strict: bool = False) -> object:
+        """The fresh value, or MISSING; `strict` = as the server says, with the nonces it has now."""
         ...
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -46,7 +46,7 @@ class Store(Protocol):
         """Remaining seconds of a fresh entry, `math.inf` without expiry, None when absent."""
         ...
 
-    async def fetch(self, key: str, tags: Sequence[str]) -> Found:
+    async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
         """A look for the read-through flow: entry, identity and captured nonces, in one round trip if it can be."""
         ...
 

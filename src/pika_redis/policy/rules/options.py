@@ -13,15 +13,26 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from ...errors import ArgumentTypeError, ConfigurationError
 from ...model.duration import Duration, to_seconds, to_ttl
 from .freshness import Windows
 
-__all__ = ["KEY_OPTIONS", "OPTION_NAMES", "CacheOptions", "LoadOptions", "Options", "ServiceOptions", "resolve"]
+__all__ = [
+    "KEY_OPTIONS",
+    "OPTION_NAMES",
+    "CacheOptions",
+    "Consistency",
+    "LoadOptions",
+    "Options",
+    "ServiceOptions",
+    "check_consistency",
+    "resolve",
+]
 
 _LONGEST_BARE_TIMEOUT = 300.0
+Consistency: TypeAlias = Literal["eventual", "strict"]
 
 
 class LoadOptions(TypedDict, total=False):
@@ -47,6 +58,8 @@ class LoadOptions(TypedDict, total=False):
     """How long a load may take before its callers get LoadTimeoutError; None = as long as it likes. Default 30."""
     store_if: Callable[[Any], bool] | None
     """Whether a loaded value is stored. Default: always."""
+    consistency: Consistency
+    """"strict" asks the server whatever this process holds. Default "eventual"."""
     context: Literal["caller", "clean"]
     """Whether a load sees a copy of its caller's context variables or none. Default "caller"."""
     share: bool
@@ -86,6 +99,7 @@ class Options:
     lease: float = 5.0
     hard_timeout: float = 30.0
     store_if: Callable[[Any], bool] | None = None
+    consistency: Consistency = "eventual"
     context: Literal["caller", "clean"] = "caller"
     share: bool = False
     enabled: bool = True
@@ -94,6 +108,11 @@ class Options:
     def extra(self) -> float:
         """Seconds for which an entry is kept after its expiry."""
         return max(self.stale_while_revalidate, self.stale_if_error)
+
+    @cached_property
+    def strict(self) -> bool:
+        """Whether the server has to be asked, whatever this process holds."""
+        return self.consistency == "strict"
 
     @cached_property
     def windows(self) -> Windows:
@@ -195,6 +214,13 @@ def _predicate(name: str, value: object) -> object:
     return value
 
 
+def check_consistency(name: str, value: object) -> Consistency:
+    """One of the two. Raises ConfigurationError for anything else."""
+    if value not in ("eventual", "strict"):
+        raise ConfigurationError(f"{name} must be 'eventual' or 'strict', not {value!r}")
+    return value
+
+
 def _context(name: str, value: object) -> object:
     if value not in ("caller", "clean"):
         raise ConfigurationError(f"{name} must be 'caller' or 'clean', not {value!r}")
@@ -213,6 +239,7 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "lease": _ttl,
     "hard_timeout": _timeout,
     "store_if": _predicate,
+    "consistency": check_consistency,
     "context": _context,
     "share": _boolean,
     "enabled": _boolean,

@@ -4,10 +4,11 @@ A worker asks its probe for a `Reading` right before each read, tells it when th
 for the tier when the value is there. Nothing else in the checker knows where a tier comes from: `make_probe` is the
 one place to change when the library tells it.
 
-Today it doesn't, and the probe finds out from outside. No memory answers reads, so a value comes from the read's own
-load (its loader ran in this context), from another caller's load that was under way when the read began (the value
-carries the load's id), or from the server. A load is counted as under way until its caller has its value, which is a
-moment longer than it can be joined: a server read in that moment is taken for a joined one.
+What the memory of the process answers is told by the library's count (see `Workload`); the rest is found out from
+outside. A value comes from the read's own load (its loader ran in this context), from another caller's load that was
+under way when the read began (the value carries the load's id), or from the server. A load is counted as under way
+until its caller has its value, which is a moment longer than it can be joined: a server read in that moment is taken
+for a joined one.
 """
 
 from __future__ import annotations
