@@ -158,7 +158,7 @@ def test_the_naive_control_fails_the_same_checker_with_1(valkey_server: Embedded
     figures = json.loads(ran.stdout)
     assert (figures["held"], figures["control"], figures["seed"]) == (False, True, 5)
     assert figures["violations"] >= figures["outdated"] > 0
-    assert figures["tiers"]["server"]["violations"] == figures["violations"]
+    assert 0 < figures["tiers"]["server"]["violations"] <= figures["violations"]  # copies may show what is stored
     assert all(figures["kinds"][kind] for kind in ("tag", "delete", "mark_stale", "set"))
     assert len(figures["examples"]) > 1
     assert len(figures["trace"]) >= 3
