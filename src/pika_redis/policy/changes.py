@@ -80,6 +80,24 @@ class Changes:
         with self._letting_go_where(lambda key, carried: self._mine(key) and not ended.isdisjoint(carried)):
             await self._store.invalidate(tags)
 
+    async def hold(self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float) -> bool:
+        """Hold keys and tags for a writer; whether all could be held."""
+        held = frozenset(tags)
+        with (
+            self._letting_go_of(keys),
+            self._letting_go_where(lambda key, carried: self._mine(key) and not held.isdisjoint(carried)),
+        ):
+            return await self._store.hold(keys, tags, token, seconds)
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        """The writer is done: end its holds, and what stands there without one."""
+        held = frozenset(tags)
+        with (
+            self._letting_go_of(keys),
+            self._letting_go_where(lambda key, carried: self._mine(key) and not held.isdisjoint(carried)),
+        ):
+            await self._store.let_go(keys, tags, token)
+
     async def clear(self) -> None:
         """End every entry of the namespace."""
         with self._letting_go_where(lambda key, _: self._mine(key)):

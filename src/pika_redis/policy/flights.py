@@ -171,9 +171,13 @@ class Flights:
     async def carry_through(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
         """Do something to its end, also when who asked for it is cancelled meanwhile."""
         task = self._loop.create_task(work(), name="pika-redis ending")
+        self.keep(task)
+        await asyncio.shield(task)
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold on to a task until it ends; closing waits for it."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.shield(task)
 
     def land(self, flight: Flight, value: object = None, error: BaseException | None = None) -> None:
         """End a flight: who waits gets the value or the error, later callers find none."""

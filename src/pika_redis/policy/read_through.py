@@ -18,7 +18,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import replace
 
@@ -85,7 +85,7 @@ class ReadThrough:
             flight, found = flights.get(key), None
             if flight is None or flight.background:
                 found = await self._fetch(key, plan)
-                value = await self._serve(key, found, loader, plan)
+                value = await self.serve(key, found, loader, plan)
                 if value is not MISSING:
                     self._counters.hits += 1
                     return value
@@ -114,6 +114,30 @@ class ReadThrough:
                 return value
             if time.monotonic() >= ends:
                 raise LoadTimeoutError(f"{key!r} was not loaded within {plan.options.hard_timeout:g} s")
+
+    # -- for batches --------------------------------------------------------------------------------------------
+
+    async def look_many(self, keys: Sequence[str], plan: Plan) -> Sequence[Found | None]:
+        """What the store says of several keys; all None when it can't be asked, or is not to be."""
+        if not plan.options.enabled:
+            return [None] * len(keys)
+        try:
+            founds = await self._store.fetch_many(keys)
+        except UNREACHABLE as error:
+            self._asking.failed(error)
+            return [None] * len(keys)
+        self._asking.worked()
+        return founds
+
+    async def lead_at_once(self, key: str, found: Found | None, loader: Loader, plan: Plan) -> object:
+        """Load what was looked at just now; `HANDED_OVER` when somebody else loads it, or it changed since."""
+        if not plan.options.enabled or is_loading(self._counters, key):
+            return await self.uncached(key, loader, plan)
+        if self.flights.get().get(key) is not None:
+            return HANDED_OVER
+        value = await self._lead(self._flight(key, plan), found, loader, plan, time.monotonic())
+        self._counters.misses += value is not HANDED_OVER
+        return value
 
     # -- before a change, and after it ---------------------------------------------------------------------------
 
@@ -144,7 +168,7 @@ class ReadThrough:
             return Verdict.STALE
         return judge(found.entry, self._store.now_ms(), plan.options.windows)
 
-    async def _serve(self, key: str, found: Found | None, loader: Loader, plan: Plan) -> object:
+    async def serve(self, key: str, found: Found | None, loader: Loader, plan: Plan) -> object:
         """The value when it may be served (a refresh is then under way if it is due), else MISSING."""
         verdict = self._judge(found, plan)
         if found is None or found.entry is None or verdict in (Verdict.STALE, Verdict.SPARE):

@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 
 from ..errors import OverloadedError
 
-__all__ = ["MOST_LOADS", "Room"]
+__all__ = ["MOST_LOADS", "Room", "exempt"]
 
 MOST_LOADS = 64
 _inside: ContextVar[bool] = ContextVar("pika_redis_inside", default=False)
 """Whether the code that runs now is part of a load that has a place."""
+
+
+@contextlib.contextmanager
+def exempt() -> Iterator[None]:
+    """Loads that begin within need no place."""
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(token)
 
 
 class Room:

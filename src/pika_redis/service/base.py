@@ -15,14 +15,17 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from weakref import WeakSet
 
 from ..codec import Codec
-from ..errors import ArgumentTypeError, CacheUnavailableError, ConfigurationError
+from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, ConfigurationError
 from ..model.counters import Counters
-from ..model.duration import Duration, to_ttl
+from ..model.duration import Duration, to_seconds, to_ttl
 from ..model.entry import Draft
 from ..model.missing import MISSING
 from ..model.report import CacheStats, HealthReport
+from ..policy.bulk import BulkReads
 from ..policy.changes import Changes
+from ..policy.guard import Guard
 from ..policy.loader import Loader
+from ..policy.lock import Lock
 from ..policy.read_through import Plan, ReadThrough
 from ..policy.rules.options import LoadOptions, Options, ServiceOptions, resolve
 from ..policy.sync_read_through import SyncReadThrough
@@ -30,10 +33,10 @@ from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
 from ..storage.store import Store
 from .answers import Answers
+from .batch_loads import BatchLoads
 from .current import bypassing
 from .items import check_amount, check_pattern, drafts_of, not_stored, stats_of
 from .key_checks import check_tags
-from .lookups import Lookups
 from .protocols import Items
 from .redis_config import check_prefix
 from .sync_face import SyncCacheService
@@ -44,7 +47,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-class Service(Lookups):
+class Service(BatchLoads):
     """What all services share. Subclasses choose the store and add what only they can do."""
 
     def __init__(self, namespace: Namespace, options: Options, max_key_length: int, codec: Codec) -> None:
@@ -66,6 +69,7 @@ class Service(Lookups):
         self._reads = reads
         self._sync_reads = sync_reads
         flows = (reads,) if sync_reads is None else (reads, sync_reads)
+        self._batches = BulkReads(store, reads, self._counters)
         self._changes = Changes(store, self._counters, self._prefix, flows)
 
     # -- storing ----------------------------------------------------------------------------------------------
@@ -156,6 +160,33 @@ class Service(Lookups):
         await self._changes.clear()
         if sweep:
             await self.delete_pattern("*")
+
+    # -- writers ----------------------------------------------------------------------------------------------
+
+    def guard(self, keys: Sequence[str] = (), tags: Sequence[str] = (), *, hold: Duration = 10) -> Guard:
+        """Around a writer's commit: ``async with service.guard(keys=[...], tags=[...]): await database.commit()``.
+
+        Within, nothing of what it names is served or stored by loads; `get_or_load` loads from the source. A writer
+        that dies within leaves nothing stale: its hold ends `hold` seconds later. Prefer keys: a hold on a tag that
+        many entries carry stops caching of them all. Raises ArgumentTypeError, ArgumentError.
+        """
+        self._refuse_when_closed()
+        return Guard(
+            self._store, self._changes, self._names(keys), check_tags(tags, most=math.inf), to_ttl(hold, "hold")
+        )
+
+    def lock(self, key: str, ttl: Duration, *, wait: Duration | None = None) -> Lock:
+        """A lock for the whole fleet: ``async with service.lock("report", 30): ...``. It is renewed while it is held.
+
+        `ttl` is after how long a dead owner's lock is free again; `wait` how long to wait for it, None = as long as it
+        takes, 0 = not at all. Entering raises LockNotAcquiredError, CacheUnavailableError; leaving raises
+        LockLostError when it was lost meanwhile.
+        """
+        self._refuse_when_closed()
+        patience = math.inf if wait is None else to_seconds(wait, "wait")
+        if patience < 0:
+            raise ArgumentError(f"wait must not be negative, but is {wait!r}")
+        return Lock(self._store, self.name_of(key), to_ttl(ttl), patience)
 
     # -- reading through ------------------------------------------------------------------------------------------
 
@@ -250,7 +281,7 @@ class Service(Lookups):
             return
         closed: Any = ClosedStore()
         for face in self._faces:
-            face._store = face._reads = face._changes = closed  # noqa: SLF001 (the same service)
+            face._store = face._reads = face._changes = face._batches = closed  # noqa: SLF001 (the same service)
         await reads.flights.aclose()
 
     async def __aenter__(self) -> Self:

@@ -123,7 +123,8 @@ class Leases:
 
     def _capture(self, near: Near, found: Found, tags: Sequence[str]) -> Capture:
         """The nonces as they are now, before the load; where the server tells nothing, as they were read last."""
-        return self._tags.captured(near, tags) if near.tracks else found.capture
+        known = self._tags.captured(near, tags)
+        return known if near.tracks else Capture(found.capture.epoch, {**known.tags, **found.capture.tags})
 
     async def _until_changed(self, near: Near, key: str, change: asyncio.Future[None], seconds: float) -> None:
         if near.tracks:

@@ -101,6 +101,9 @@ class MemoryStore:
             entry = self._entry(slot) if self._current(slot) else None
             return Found(entry, slot.identity, capture)
 
+    async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
+        return [await self.fetch(key, ()) for key in keys]
+
     def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
         slot = entry.body
         assert isinstance(slot, Slot)
@@ -119,7 +122,8 @@ class MemoryStore:
                 identity = slot.identity
             else:
                 identity = shelf.lease(key)
-            return Hold(identity, self._captured(terms.tags), began=self._now())
+            hold = Hold(identity, self._captured(terms.tags), began=self._now())
+            return hold.forbidden() if self._is_held(key, terms.tags) else hold
 
     async def renew(self, key: str, hold: Hold, lease: float) -> bool:
         return True
@@ -163,6 +167,11 @@ class MemoryStore:
     def _capture(self, tags: Sequence[str]) -> Capture:
         with self._shelf.lock:
             return self._captured(tags)
+
+    def _is_held(self, key: str, tags: Sequence[str]) -> bool:
+        """Whether a writer holds the key or one of the tags. Under the lock."""
+        holds = self._shelf.holds
+        return bool(holds) and (key in holds or any(self._namespace.tag_key(tag) in holds for tag in tags))
 
     def _captured(self, tags: Sequence[str]) -> Capture:
         """The nonces of tags, which are made if need be. Under the lock."""
@@ -242,6 +251,42 @@ class MemoryStore:
             fresh.value, fresh.size = total, _OVERHEAD + len(key)
             self._shelf.put(fresh)
             return total
+
+    # -- holds and locks ---------------------------------------------------------------------------------------
+
+    def new_token(self) -> bytes:
+        return self._shelf.new_identity()
+
+    async def hold(
+        self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float, *, again: bool = False
+    ) -> bool:
+        with self._shelf.lock:
+            if not again:
+                self._end(keys, tags)
+                for place in (*keys, *map(self._namespace.tag_key, tags)):
+                    self._shelf.hold(place, token)
+        return True
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        with self._shelf.lock:
+            for place in (*keys, *map(self._namespace.tag_key, tags)):
+                self._shelf.let_go(place, token)
+            self._end(keys, tags)
+
+    def _end(self, keys: Sequence[str], tags: Sequence[str]) -> None:
+        for key in keys:
+            self._shelf.remove(key)
+        for tag in tags:
+            self._shelf.end_tag(self._namespace.tag_key(tag))
+
+    async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
+        return await self._shelf.locks.take(key, token, self._now(), ttl, patience)
+
+    async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:
+        return self._shelf.locks.renew(key, token, self._now(), ttl)
+
+    async def release_lock(self, key: str, token: bytes) -> bool:
+        return self._shelf.locks.release(key, token, self._now())
 
     # -- ending entries, and the whole ---------------------------------------------------------------------------
 

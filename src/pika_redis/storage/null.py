@@ -40,6 +40,9 @@ class NullStore:
     async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
         return _NOTHING
 
+    async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
+        return [_NOTHING] * len(keys)
+
     def open(self, entry: Entry, *, share: bool = False) -> MissingType:
         return MISSING
 
@@ -78,6 +81,26 @@ class NullStore:
 
     async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
         raise CacheUnavailableError("the cache is switched off (enabled=False): a counter would not count")
+
+    def new_token(self) -> bytes:
+        return b""
+
+    async def hold(
+        self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float, *, again: bool = False
+    ) -> bool:
+        return True
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        """Nothing was held."""
+
+    async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
+        raise CacheUnavailableError("the cache is switched off (enabled=False): a lock would keep nobody out")
+
+    async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:
+        return False
+
+    async def release_lock(self, key: str, token: bytes) -> bool:
+        return False
 
     async def invalidate(self, tags: Sequence[str]) -> None:
         """Nothing carries a tag."""

@@ -119,6 +119,19 @@ class Reader:
             record.judge()
         return record
 
+    def is_fresh(self, record: Record) -> bool:
+        """Whether an entry is neither marked stale nor past its time, so that `get` may give it."""
+        header = record.header
+        if header is None:
+            return True
+        if header.kind == ord("S"):
+            return False
+        return (
+            not header.extra_ms
+            or not header.fresh_ms
+            or self._nears.get().node.server_ms() < header.born_ms + header.fresh_ms
+        )
+
     # -- within the parser --------------------------------------------------------------------------------------
 
     def _see(self, near: Near, key: str, raw: Reply) -> Reply:

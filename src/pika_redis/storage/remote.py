@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from ..codec.envelope import IDENTITY, plain_payload
-from ..errors import ArgumentError, CacheError, CacheServerError, KeyNotFoundError, NotAnIntegerError
+from ..errors import CacheError, CacheServerError
 from ..model.clock import Clock
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
@@ -29,14 +29,16 @@ from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
-from ..wire.scripts import COUNT, INVAL, MARK_STALE, REPLACE
+from ..wire.scripts import INVAL, MARK_STALE, REPLACE
+from .counting import Counting
+from .guards import RemoteGuards
 from .keyspace import Keyspace
 from .leases import Leases
 from .namespace import Namespace
 from .near import Near
 from .nonces import nonce_in
 from .reader import Reader
-from .records import INT64, Record, Records, ttl_ms
+from .records import Record, Records, ttl_ms
 from .remote_tags import RemoteTags
 
 __all__ = ["RemoteStore", "ServerOnlyStore"]
@@ -60,6 +62,8 @@ class RemoteStore:
         self._tags = RemoteTags(nears, namespace, clock)
         self._reader = Reader(nears, namespace, records, counters)
         self._leases = Leases(nears, namespace, records, self._tags, self._reader)
+        self._guards = RemoteGuards(nears, namespace)
+        self._counting = Counting(nears, records, self._reader)
         self._keyspace = Keyspace(nears, namespace)
 
     def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
@@ -115,7 +119,16 @@ class RemoteStore:
 
     async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
         record = await self._reader.read(key, tags, 0, strict=strict)  # the loader can answer instead: no pauses
-        capture = self._tags.captured(self._nears.get(), tags)
+        return self._found(record, self._tags.captured(self._nears.get(), tags))
+
+    async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
+        records: list[Record | None] = []
+        for start in range(0, len(keys), _CHUNK):
+            records += await self._reader.read_many(keys[start : start + _CHUNK])
+        capture = self._tags.captured(self._nears.get(), ())
+        return [self._found(record, capture) for record in records]
+
+    def _found(self, record: Record | None, capture: Capture) -> Found:
         if record is None:
             return Found(None, b"", capture)
         entry = self._records.entry(record) if record.live else None
@@ -137,15 +150,11 @@ class RemoteStore:
 
     def _fresh_value(self, record: Record | None) -> object:
         """The value that `get` may give, else MISSING."""
-        return self._records.value(record) if record is not None and record.live and self._fresh(record) else MISSING
-
-    def _fresh(self, record: Record) -> bool:
-        header = record.header
-        if header is None:
-            return True
-        if header.kind == ord("S"):
-            return False
-        return not header.extra_ms or not header.fresh_ms or self.now_ms() < header.born_ms + header.fresh_ms
+        return (
+            self._records.value(record)
+            if record is not None and record.live and self._reader.is_fresh(record)
+            else MISSING
+        )
 
     # -- loading ----------------------------------------------------------------------------------------------
 
@@ -293,46 +302,38 @@ class RemoteStore:
         return bool(marked) and self._fresh_value(record) is not MISSING
 
     async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
-        near = self._nears.get()
-        limit = ttl_ms(ttl)
-        dead = b""
-        for _ in range(_ROUNDS):
-            arguments = (amount, "" if limit is None else limit, "1" if create else "0", dead)
-            run = near.node.run(COUNT, key, arguments, Repeat.UNSENT, near.ends_copies((key,)))
-            reply = cast("list[Reply]", await run)
-            if reply[0] == 1:
-                return int(cast("bytes", reply[1]))
-            if reply[0] == 0:
-                raise KeyNotFoundError(f"there is no counter at {key!r} and create is False")
-            if reply[0] == 4:
-                raise NotAnIntegerError(f"{key!r} holds no string that could be a counter")
-            if reply[0] == 3:
-                raise ArgumentError(f"the counter at {key!r} plus {amount} would leave 64 bits")
-            record = await self._reader.read(key)
-            if record is not None and record.is_foreign():
-                raise NotAnIntegerError(f"{key!r} holds bytes of somebody else that are no plain integer")
-            if record is None or not record.live or not self._fresh(record):
-                dead = b"" if record is None else record.identity
-                continue
-            total = self._loaded_integer(record, key) + amount
-            if total not in INT64:
-                raise ArgumentError(f"the counter at {key!r} plus {amount} would leave 64 bits")
-            if await self._swap(key, record.identity, b"%d" % total, None, Repeat.UNSENT):
-                return total
-        raise CacheServerError(f"the counter at {key!r} changed during every attempt to add to it")
-
-    def _loaded_integer(self, record: Record, key: str) -> int:
-        """The value of an entry that a loader wrote, if a counter may take it over."""
-        value = None if record.header is None or record.header.tags else self._records.value(record)
-        if type(value) is not int:
-            raise NotAnIntegerError(f"{key!r} holds a tagged value or no integer; counters are plain integers")
-        return value
+        return await self._counting.count(key, amount, ttl, create)
 
     async def _swap(self, key: str, identity: bytes, entry: bytes, ttl: float | None, repeat: Repeat) -> bool:
         """Compare and set; `ttl` None keeps the key's own."""
         limit: str | int = "keep" if ttl is None else (ttl_ms(ttl) or "")
         near = self._nears.get()
         return bool(await near.node.run(REPLACE, key, (identity, entry, limit), repeat, near.ends_copies((key,))))
+
+    # -- holds and locks ---------------------------------------------------------------------------------------
+
+    def new_token(self) -> bytes:
+        return self._guards.new_token()
+
+    async def hold(
+        self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float, *, again: bool = False
+    ) -> bool:
+        return await self._guards.hold(self._places(keys, tags), token, seconds, again=again)
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        await self._guards.let_go(self._places(keys, tags), token)
+
+    def _places(self, keys: Sequence[str], tags: Sequence[str]) -> list[str]:
+        return [*keys, *map(self._namespace.tag_key, tags)]
+
+    async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
+        return await self._guards.take_lock(key, token, ttl, patience)
+
+    async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:
+        return await self._guards.renew_lock(key, token, ttl)
+
+    async def release_lock(self, key: str, token: bytes) -> bool:
+        return await self._guards.release_lock(key, token)
 
     # -- ending entries, and the whole ---------------------------------------------------------------------------
 

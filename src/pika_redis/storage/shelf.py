@@ -9,6 +9,7 @@ from ..model.counters import Counters
 from ..model.forks import forget_after_fork
 from ..model.missing import MISSING
 from .eviction import S3Fifo
+from .memory_locks import MemoryLocks
 
 __all__ = ["Shelf", "Slot"]
 
@@ -57,6 +58,9 @@ class Shelf:
         """When the tags were made."""
         self.leases: dict[str, tuple[bytes, int]] = {}
         """By key that holds nothing: an identity, and how many loads hold it."""
+        self.holds: dict[str, set[bytes]] = {}
+        """By key or tag: the tokens of writers that hold it."""
+        self.locks = MemoryLocks()
         self.lock = threading.Lock()
         self.queues: S3Fifo[Slot] = S3Fifo(max_bytes)
         self._counters = counters
@@ -99,6 +103,18 @@ class Shelf:
         self.tags.pop(tag, None)
         self.born.pop(tag, None)
 
+    def hold(self, place: str, token: bytes) -> None:
+        """Serve and store nothing there until the writer lets go. Under the lock."""
+        self.holds.setdefault(place, set()).add(token)
+
+    def let_go(self, place: str, token: bytes) -> None:
+        """The writer is done. Under the lock."""
+        held = self.holds.get(place)
+        if held is not None:
+            held.discard(token)
+            if not held:
+                del self.holds[place]
+
     def lease(self, key: str) -> bytes:
         """The identity of a key that holds nothing, for one more load. Under the lock."""
         identity, holders = self.leases.get(key) or (self.new_identity(), 0)
@@ -133,5 +149,6 @@ class Shelf:
     def forget_all_after_fork(self) -> None:
         """A child starts empty: deletes in its parent would never reach it."""
         self.lock = threading.Lock()
-        self.slots, self.tags, self.born, self.leases = {}, {}, {}, {}
+        self.slots, self.tags, self.born, self.leases, self.holds = {}, {}, {}, {}, {}
+        self.locks = MemoryLocks()
         self.queues.clear()

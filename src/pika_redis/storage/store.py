@@ -50,6 +50,10 @@ class Store(Protocol):
         """A look for the read-through flow: entry, identity and captured nonces, in one round trip if it can be."""
         ...
 
+    async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
+        """The same look at several keys, without tags."""
+        ...
+
     def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
         """The entry's value, or MISSING (and a count) when its bytes can't be decoded."""
         ...
@@ -100,6 +104,32 @@ class Store(Protocol):
 
     async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
         """Add to a counter, atomically; `ttl` only for one that this call creates."""
+        ...
+
+    def new_token(self) -> bytes:
+        """A name for a writer's hold or a lock that nobody else has."""
+        ...
+
+    async def hold(
+        self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float, *, again: bool = False
+    ) -> bool:
+        """Serve and store nothing of these for so long, or for longer (`again`); False when a hold was not had."""
+        ...
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        """End the holds, and what stands there without one."""
+        ...
+
+    async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
+        """Take a lock; when another has it, wait at most so many seconds for a change, and give False."""
+        ...
+
+    async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:
+        """Hold a lock longer; False when it is ours no more."""
+        ...
+
+    async def release_lock(self, key: str, token: bytes) -> bool:
+        """Give a lock back; False when it was ours no more."""
         ...
 
     async def invalidate(self, tags: Sequence[str]) -> None:

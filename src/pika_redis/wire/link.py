@@ -29,7 +29,7 @@ from .progress import Proof
 from .replies import Disconnected
 from .slots import Slot
 
-__all__ = ["Link", "NoConnection"]
+__all__ = ["NO_CONNECTION", "Link", "NoConnection"]
 
 
 class NoConnection:
@@ -50,7 +50,7 @@ class NoConnection:
         raise Disconnected("not connected", sent=False)
 
 
-_NO_CONNECTION = NoConnection()
+NO_CONNECTION = NoConnection()
 _MOST_OF_USE = 3  # failures in a row that are counted for connections which were of use, but not for long
 
 
@@ -67,7 +67,7 @@ class Link:
         track: bool = False,
         keep: bool = False,
     ) -> None:
-        self.connection: Connection | NoConnection = _NO_CONNECTION
+        self.connection: Connection | NoConnection = NO_CONNECTION
         self._loop = loop
         self._endpoint = endpoint
         self._dialer = dialer
@@ -174,7 +174,7 @@ class Link:
     def _on_lost(self, connection: Connection, reason: str) -> None:
         if connection is not self.connection:
             return
-        self.connection = _NO_CONNECTION
+        self.connection = NO_CONNECTION
         self._listener.lost()
         self._failure = CacheUnavailableError(f"{self._endpoint}: {reason}")
         self._failures = self._failures_after(connection)

@@ -38,7 +38,7 @@ from .dialer import Dialer
 from .endpoint import Endpoint
 from .framing import Push
 from .handshake import ServerFacts, TimeSample
-from .link import Link, NoConnection
+from .link import NO_CONNECTION, Link, NoConnection
 from .listener import Listener, Nobody
 from .replies import Disconnected, Full, NotServing, Stalled
 from .scripts import Script
@@ -67,6 +67,8 @@ class Node:
         clock: Clock | None = None,
         listener: Listener | None = None,
     ) -> None:
+        self.connection: Connection | NoConnection = NO_CONNECTION
+        """The connection T, or what stands in for it."""
         self.facts: ServerFacts | None = None
         """What the server said of itself when T was made; None before."""
         self._loop = loop
@@ -82,11 +84,6 @@ class Node:
         self._scripts: set[str] = set()  # the digests that the server has seen from this connection
         self._waiting = Crowd(loop)
         self._ended = False
-
-    @property
-    def connection(self) -> Connection | NoConnection:
-        """The connection T, or what stands in for it."""
-        return self._tracked.connection
 
     # -- calls -----------------------------------------------------------------------------------------------
 
@@ -231,6 +228,7 @@ class Node:
     # -- as the listener of T ------------------------------------------------------------------------------------
 
     def made(self, connection: Connection, facts: ServerFacts) -> None:
+        self.connection = connection
         self.facts = facts
         self._scripts.clear()
         self._server_clock.forget()
@@ -241,6 +239,7 @@ class Node:
         self._listener.pushed(push)
 
     def lost(self) -> None:
+        self.connection = NO_CONNECTION
         self._listener.lost()
 
     def became(self, role: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from .bad_input import BadInput
 from .batches import Batches
+from .bulk import BulkLoading
 from .changes import ChangesDuringLoads
 from .counters import CounterVerbs
 from .flights import Flights
@@ -15,6 +16,7 @@ from .patterns import Patterns
 from .tags import Tags
 from .values import Values
 from .whole import TheServiceItself
+from .writers import Writers
 
 __all__ = ["ConformanceSuite"]
 
@@ -29,6 +31,8 @@ class ConformanceSuite(
     Loading,
     ChangesDuringLoads,
     Flights,
+    BulkLoading,
+    Writers,
     BadInput,
     TheServiceItself,
 ):
