@@ -1,6 +1,7 @@
 """How fast is a read from the server, with 100 tasks reading distinct keys?
 
-Every read asks the server (`l1=False`), against the bare multiplexed wire (the machine's limit) and against the peers, all on uvloop and one server.
+Every read asks the server (`l1=False`). Against the bare multiplexed wire (the machine's limit) and against the peers,
+all on uvloop and one server.
 """
 
 from __future__ import annotations

@@ -161,7 +161,11 @@ class _Cache:
         `uncached`. Raises ArgumentTypeError or ConfigurationError at decoration.
         """
         rules = BatchRules(key, prefix, tags)
-        return lambda function: Batch.of(function, rules, service, options)
+
+        def decorate(function: Callable[..., Any]) -> Batch[Any, Any]:
+            return Batch.of(function, rules, service, options)
+
+        return decorate
 
     def invalidates(self, *, tags: Tags = (), keys: Tags = (), service: ServiceSource = None) -> Callable[[F], F]:
         """For functions that write: when the call has returned, end the entries with these tags and at these keys.
