@@ -27,7 +27,7 @@ K = TypeVar("K")
 F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
 
 
-class BatchDecorator(Protocol[K]):
+class BatchDecorator(Protocol):
     """What `@cache.batch(...)` gives."""
 
     @overload
@@ -147,12 +147,12 @@ class _Cache:
     def batch(
         self,
         *,
-        key: Callable[[K], str],
+        key: Callable[[Any], str],
         prefix: str = "",
-        tags: Tags | Callable[[K], Sequence[str]] = (),
+        tags: Tags | Callable[[Any], Sequence[str]] = (),
         service: ServiceSource = None,
         **options: Unpack[ServiceOptions],
-    ) -> BatchDecorator[K]:
+    ) -> BatchDecorator:
         """For functions of a list of items that give a mapping from items or a sequence aligned with them.
 
         Each item is cached by itself, under `key(item)`; the function is called with those that are missing. `tags`
