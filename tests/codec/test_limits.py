@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pika_redis.codec import Codec, Limits, layout, shape
-from pika_redis.errors import ConfigurationError
+from pika_redis.codec import Codec, Limits, Undecodable, layout, shape
+from pika_redis.errors import ConfigurationError, ValueTooLargeError
 
 from . import strategies
 
@@ -46,12 +46,12 @@ plain = st.recursive(
 )
 
 
-def objects(value: Any) -> int:
-    """All but None, booleans and integers from 0 to 127; keys count too."""
-    own = 0 if value is None or isinstance(value, bool) or (type(value) is int and 0 <= value < 128) else 1
+def weight(value: Any) -> int:
+    """Eight for all but None, booleans and integers from 0 to 127, one for these; keys count too."""
+    own = 1 if value is None or isinstance(value, bool) or (type(value) is int and 0 <= value < 128) else 8
     if isinstance(value, dict):
-        return own + sum(objects(key) + objects(item) for key, item in value.items())
-    return own + sum(map(objects, value)) if isinstance(value, list) else own
+        return own + sum(weight(key) + weight(item) for key, item in value.items())
+    return own + sum(map(weight, value)) if isinstance(value, list) else own
 
 
 def depth(value: Any) -> int:
@@ -61,11 +61,11 @@ def depth(value: Any) -> int:
 
 @given(plain)
 @settings(max_examples=60)
-def test_the_count_of_plain_data_is_exact(value: Any) -> None:
+def test_the_weight_of_plain_data_is_exact(value: Any) -> None:
     payload = ormsgpack.packb(value)
-    count = objects(value)
-    assert not shape._Count(payload, into_extensions=True).exceeds(objects=count, depth=len(payload))
-    assert count == 0 or shape._Count(payload, into_extensions=True).exceeds(objects=count - 1, depth=len(payload))
+    weighs = weight(value)
+    assert not shape._exceeds(payload, weighs)
+    assert shape._exceeds(payload, weighs - 1)
 
 
 @given(plain)
@@ -78,31 +78,87 @@ def test_the_depth_of_plain_data_is_exact(value: Any) -> None:
 
 
 @given(strategies.values)
-def test_the_cheap_bounds_never_contradict_the_count(value: Any) -> None:
+def test_the_cheap_bounds_never_contradict_the_measure(value: Any) -> None:
     payload, _ = Codec(limits=Limits(compress_from=None)).encode(value)
     for limit in (0, 1, 5, 20, 100):
-        counted = shape._Count(payload, into_extensions=True).exceeds(objects=limit, depth=len(payload))
-        if shape.holds_more(payload, limit):
-            assert counted
+        assert shape.holds_more(payload, limit) == shape._exceeds(payload, limit * shape.SMALL_PER_OBJECT)
 
 
-@given(st.binary(max_size=100), st.booleans())
-def test_counting_ends_on_any_bytes(payload: bytes, into: bool) -> None:
-    shape._Count(payload, into_extensions=into).exceeds(objects=1_000, depth=100)
+@given(st.binary(max_size=100), st.integers(0, 9))
+def test_measuring_ends_on_any_bytes(payload: bytes, limit: int) -> None:
+    shape._exceeds(payload, 1_000)
+    shape.nests_deeper(payload, limit)
 
 
 def test_the_inside_of_extensions_counts_as_objects_and_not_as_depth() -> None:
     inner = b"\x93\xa1a\xa1b\x91\x90"
     payload = b"\xc7" + bytes((len(inner),)) + bytes((layout.TUPLE,)) + inner
-    assert [shape._Count(payload, into_extensions=True).exceeds(objects=n, depth=99) for n in (5, 6)] == [True, False]
+    assert [shape._exceeds(payload, 8 * n) for n in (5, 6)] == [True, False]
     assert not shape.nests_deeper(payload, 0)
+
+
+def test_values_between_and_behind_containers_are_told_from_their_contents() -> None:
+    payload = ormsgpack.packb([1.5, [0] * 40, [1.5] * 40, "x" * 40, [[7] * 20, [1.5] * 20], 0, [[[]]]])
+    assert [shape.nests_deeper(payload, limit) for limit in (3, 4)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [number / 7 for number in range(500)],
+        [number * 7919 % 70_003 for number in range(500)],
+        [-number for number in range(500)],
+        ["x" * (number % 300) for number in range(500)],
+        [b"\xc4\xdd" * (number % 40) for number in range(500)],
+        [{"id": number, "name": f"name {number}", "score": number / 7, "on": True} for number in range(90)],
+        [[number] * 20 for number in range(90)],
+        [[0] * 9, [[]] * 300, {str(number): None for number in range(90)}],
+    ],
+    ids=["floats", "integers", "negative", "texts", "binary", "rows", "lists", "empty"],
+)
+def test_the_weight_of_many_values_is_exact(value: Any) -> None:
+    payload = ormsgpack.packb(value)
+    assert not shape._exceeds(payload, weight(value))
+    assert shape._exceeds(payload, weight(value) - 1)
 
 
 def test_the_items_of_a_column_count_as_objects() -> None:
     payload, _ = Codec(limits=Limits(compress_from=None)).encode([(date(2024, 1, 1),)] * 1_000)
-    assert [shape.holds_more(payload, limit) for limit in (100, 900, 2_000)] == [True, True, False]
+    assert [shape.holds_more(payload, limit) for limit in (100, 900, 2_010)] == [True, True, False]
 
 
 def test_a_row_counts_as_an_object() -> None:
     payload, _ = Codec().encode([(number % 9,) for number in range(1_000)])
     assert [shape.holds_more(payload, limit) for limit in (100, 2_000)] == [True, False]
+
+
+def test_one_byte_values_weigh_an_eighth_of_an_object() -> None:
+    codec = Codec(limits=Limits(max_objects=1_000))
+    assert codec.decode(*codec.encode([0] * 7_990)) == [0] * 7_990
+    with pytest.raises(ValueTooLargeError):
+        codec.encode([0] * 8_000)
+    with pytest.raises(Undecodable):
+        codec.decode(*Codec().encode([0] * 8_000))
+
+
+def test_no_part_of_a_long_run_is_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    measured = shape._measured
+    monkeypatch.setattr(shape, "_measured", lambda data, at: looked.append(at) or measured(data, at))
+    for value in ([0] * 100_000, [0.5] * 100_000, [300, 70_000] * 25_000, [{"a": "b"}] * 16_000):
+        payload = ormsgpack.packb(value)
+        looked.clear()
+        assert not shape._exceeds(payload, len(payload) * 8)
+        assert len(looked) <= 3
+
+
+def test_a_count_beyond_the_limit_is_refused_before_anything_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shape, "_exceeds", None)
+    for head in (b"\xdd\x00\xff\xff\xff", b"\xdf\x00\x80\x00\x00"):
+        with pytest.raises(Undecodable):
+            Codec().decode(head + bytes(16_777_215), False)
+
+
+def test_what_containers_inside_each_other_announce_adds_up() -> None:
+    payload = (b"\xdc" + (1_000).to_bytes(2, "big")) * 20 + bytes(9_000)
+    assert [shape._exceeds(payload, room) for room in (19_000, 21_000)] == [True, False]
