@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .base import Model, NotHeld, builtin_base, cached_names, picker, slots_of
+from .base import Model, NotHeld, attributes, builtin_base, cached_names, picker, slots_of
 
 __all__ = ["PydanticModel"]
 
@@ -51,13 +51,13 @@ class PydanticModel(Model):
                 name: item for name, item in state.items() if name not in self._all_set and name not in self._cached
             }
             if further:
-                parts["dict"] = further
+                parts["dict"] = attributes(further)
         if given != self._all_set:
-            parts["set"] = [self._indexes.get(name, name) for name in given]
+            parts["set"] = [self._indexes.get(name, name) for name in attributes(dict.fromkeys(given))]
         if extra is not None:
             parts["extra"] = extra
         if private is not None:
-            parts["private"] = private
+            parts["private"] = attributes(private)
         return [*body, parts] if parts else body
 
     def load(self, body: list[Any]) -> object:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from .base import Model, NotHeld, picker, slots_of
+from .base import Model, NotHeld, attributes, picker, slots_of
 from .signature import declared
 
 __all__ = ["StructModel"]
@@ -40,7 +40,7 @@ class StructModel(Model):
         except AttributeError as error:
             raise NotHeld("a field of the Struct has no value") from error
         if self._has_dict and value.__dict__:
-            body.append({"dict": dict(value.__dict__)})
+            body.append({"dict": attributes(value.__dict__)})
         return body
 
     def load(self, body: list[Any]) -> object:
