@@ -18,7 +18,7 @@ from . import layout
 from .rows import LISTED_KINDS
 from .scalars import DATE_FIELDS
 
-__all__ = ["SMALL_PER_OBJECT", "holds_more", "nests_deeper"]
+__all__ = ["SMALL_PER_OBJECT", "holds_more", "nests_deeper", "run"]
 
 SMALL_PER_OBJECT: Final = 8
 """How many of the values that take one byte (None, booleans, integers from 0 to 127) weigh as much as an object: each
@@ -100,7 +100,7 @@ def nests_deeper(data: bytes | memoryview, limit: int) -> bool:
             if not pending:
                 return False
         head = data[at]
-        count, after = _run(data, at, pending[-1])
+        count, after = run(data, at, pending[-1])
         pending[-1] -= count
         if 0x80 <= head < 0xA0 or head in _COUNTS:
             pending.append(_counted(data, at))
@@ -116,7 +116,7 @@ def _measured(data: bytes, at: int) -> tuple[int, int, int, int]:
     if head in _LENGTHS:
         return 1, 0, 0, _after(data, at)
     if head in _WIDTHS:
-        count, after = _run(data, at, len(data))
+        count, after = run(data, at, len(data))
         if count >= _FEW:
             return count, 0, 0, after
     several, one = _mixed()
@@ -128,7 +128,7 @@ def _measured(data: bytes, at: int) -> tuple[int, int, int, int]:
         return 1, 0, _counted(data, at), _after(data, at)
     if head in _EXT_SIZES or head in _EXT_LENGTHS:
         return _measured_extension(data, at)
-    count, after = _run(data, at, len(data))
+    count, after = run(data, at, len(data))
     return (0, count, 0, after) if _is_small(head) else (count, 0, 0, after)
 
 
@@ -154,7 +154,7 @@ def _rows(data: bytes, at: int) -> int:
     return _counted(data, at)
 
 
-def _run(data: bytes, at: int, most: int) -> tuple[int, int]:
+def run(data: bytes, at: int, most: int) -> tuple[int, int]:
     """How many values alike stand at a place, at most `most`, and where the next value begins."""
     head = data[at]
     if not _is_small(head) and head not in _WIDTHS:

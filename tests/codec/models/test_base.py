@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import pydantic
 import pytest
 
 from pika_redis.codec import Codec

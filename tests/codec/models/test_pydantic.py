@@ -8,7 +8,6 @@ import pydantic
 import pytest
 
 from pika_redis.codec import Codec
-from pika_redis.errors import SerializationError
 
 from .. import samples
 

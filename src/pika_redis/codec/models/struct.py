@@ -9,7 +9,7 @@ and stay among its subclasses.)
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from .base import Model, NotHeld, attributes, picker, slots_of
 from .signature import declared
