@@ -5,7 +5,8 @@ import enum
 import pytest
 
 from pika_redis.errors import ArgumentError, ArgumentTypeError, CacheError
-from pika_redis.service.key_checks import MAX_TAG_BYTES, MAX_TAGS, check_key, check_keys, check_tags
+from pika_redis.model.entry import MAX_TAG_BYTES, MAX_TAGS
+from pika_redis.service.key_checks import check_key, check_keys, check_tags
 
 
 class Name(enum.StrEnum):

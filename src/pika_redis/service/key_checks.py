@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from typing import cast
 
 from ..errors import ArgumentError, ArgumentTypeError
+from ..model.entry import MAX_TAG_BYTES, MAX_TAGS
 
-__all__ = ["MAX_TAGS", "MAX_TAG_BYTES", "check_key", "check_keys", "check_tags"]
-
-MAX_TAGS = 64
-MAX_TAG_BYTES = 512
+__all__ = ["check_key", "check_keys", "check_tags"]
 
 
 def check_key(key: object) -> str:

@@ -1,11 +1,16 @@
 -- Add to a plain integer, or begin one, in one step.
 -- KEYS counter   ARGV amount, ttl in ms for a new counter ('' = none), '1' to create, identity of a dead entry that
 --                may be replaced ('' = none)
--- {1, new value as text}; {0} = absent and not created; {2, bytes} = the key holds something that is no plain
--- integer; {3} = the sum leaves 64 bits. (Values go back as text: Lua's own numbers lose digits beyond 2^53.)
-local seen = redis.pcall('GET', KEYS[1])
+-- {1, new value as text}; {0} = absent and not created; {2, first bytes} = the key holds something that is no plain
+-- integer: so many that an entry's whole header is among them; {3} = the sum leaves 64 bits.
+-- (Values go back as text: Lua's own numbers lose digits beyond 2^53.)
+local longest_header = 33600
+local seen = redis.pcall('GETRANGE', KEYS[1], 0, longest_header - 1)
 if type(seen) == 'table' then
   return {2, ''}
+end
+if seen == '' and redis.call('EXISTS', KEYS[1]) == 0 then
+  seen = false
 end
 if seen and ARGV[4] ~= '' and string.sub(seen, 1, 9) == ARGV[4] then
   redis.call('UNLINK', KEYS[1])
