@@ -144,7 +144,12 @@ def test_one_byte_values_weigh_an_eighth_of_an_object() -> None:
 def test_no_part_of_a_long_run_is_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
     measured = shape._measured
-    monkeypatch.setattr(shape, "_measured", lambda data, at: looked.append(at) or measured(data, at))
+
+    def look(data: bytes, at: int) -> tuple[int, int, int, int]:
+        looked.append(at)
+        return measured(data, at)
+
+    monkeypatch.setattr(shape, "_measured", look)
     for value in ([0] * 100_000, [0.5] * 100_000, [300, 70_000] * 25_000, [{"a": "b"}] * 16_000):
         payload = ormsgpack.packb(value)
         looked.clear()

@@ -29,6 +29,34 @@ class Name(str):
         return "something else"
 
 
+class State(enum.StrEnum):
+    UNKNOWN = "unknown"
+
+    @property
+    def name(self) -> str:
+        raise ZeroDivisionError
+
+    @classmethod
+    def _missing_(cls, value: object) -> State:
+        made = str.__new__(cls, value)
+        made._name_ = "UNKNOWN"
+        made._value_ = str(value)
+        return made
+
+
+class Silent(int):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+    __repr__ = __str__
+
+
+class Proxy:
+    @property
+    def __class__(self) -> type:
+        raise ZeroDivisionError
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -51,6 +79,10 @@ class Name(str):
         (Colour.RED, "RED"),
         (Right.READ, "READ"),
         (Right(0), "Right"),
+        pytest.param(State.UNKNOWN, "UNKNOWN", id="a member with a name of its own"),
+        pytest.param(State("open:"), "open%3A", id="made under the name of a member"),
+        pytest.param(Silent(7), "7", id="without a str"),
+        pytest.param(Proxy(), "Proxy", id="of a class that can't be asked for"),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (decimal.Decimal("1.50"), "1.50"),
         (dt.date(2026, 1, 2), "2026-01-02"),

@@ -11,6 +11,7 @@ import decimal
 import enum
 import re
 import uuid
+from typing import Any
 
 from .canonical import digest
 
@@ -26,23 +27,33 @@ _UNSAFE = re.compile(r"[:%*?\[\]\\{}\s\x00-\x20\x7f-\x9f\ud800-\udfff]")
 _SHOWN_AS_STR = frozenset({bool, type(None), float, decimal.Decimal, uuid.UUID, dt.date, dt.time, dt.timedelta})
 
 
-def argument_text(value: object) -> str:
+def argument_text(value: Any) -> str:
     """The value as at most 40 characters without ``:``, glob syntax, control or white space characters.
 
     Strings, bytes, numbers, dates, UUIDs and names of enum members show their content, everything else its class.
     """
-    if isinstance(value, enum.Enum):
-        return escape_text(value.name or type(value).__name__)
-    if isinstance(value, str):
-        return escape_text(str.__str__(value[:MAX_ARGUMENT_TEXT]))
-    if isinstance(value, bytes):
-        return escape_text(value[:MAX_ARGUMENT_TEXT].decode("latin-1"))
-    if isinstance(value, dt.datetime):
+    kind = type(value)  # no `isinstance`, and no method of a subclass: it may raise, or tell something else
+    if issubclass(kind, enum.Enum):
+        return _member_text(value)
+    if issubclass(kind, str):
+        return escape_text(str.__getitem__(value, slice(MAX_ARGUMENT_TEXT)))
+    if issubclass(kind, bytes):
+        return escape_text(bytes.__getitem__(value, slice(MAX_ARGUMENT_TEXT)).decode("latin-1"))
+    if issubclass(kind, dt.datetime):
         return escape_text(dt.datetime.isoformat(value))
-    kind = type(value)
-    if kind in _SHOWN_AS_STR or (isinstance(value, int) and value.bit_length() <= _SHORT_NUMBER_BITS):
+    if kind in _SHOWN_AS_STR:
         return escape_text(str(value))
+    if issubclass(kind, int) and int.bit_length(value) <= _SHORT_NUMBER_BITS:
+        return escape_text(int.__repr__(value))
     return escape_text(kind.__name__)
+
+
+def _member_text(member: Any) -> str:
+    """The name of a member, the value of what `_missing_` made under such a name; for flags without a name the class."""
+    kind = type(member)
+    if issubclass(kind, enum.Flag) or kind._member_map_.get(member._name_) is member:
+        return escape_text(member._name_ or kind.__name__)
+    return argument_text(member._value_)
 
 
 def named_text(name: str, value: object) -> str:

@@ -36,7 +36,7 @@ class Label(enum.Enum):
         return "label"
 
     @property
-    def value(self) -> str:
+    def value(self) -> Any:
         return "value"
 
 

@@ -66,7 +66,8 @@ class FlagModel(Blueprint):
         self._known: dict[Any, enum.Enum] = cls._value2member_map_
 
     def pack(self, level: PackLevel, value: Any) -> Ext:
-        if self._known.get(value._value_) is not value:
+        known: Any = self._known.get(value._value_)
+        if known is not value:
             raise NotHeld(_NO_MEMBER)
         return Ext(layout.FLAG, self._prefix + int_to_bytes(value._value_))
 
