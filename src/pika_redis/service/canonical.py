@@ -110,7 +110,7 @@ def own_key(value: object, place: Place) -> tuple[object] | None:
     except (UnstableArgumentError, MemoryError):
         raise
     except Exception as error:
-        raise UnstableArgumentError(f"{wrong} raised {type(error).__name__}: {error}") from error
+        raise UnstableArgumentError(f"{wrong} raised {type(error).__name__}") from error
     if isinstance(key, types.CoroutineType):
         key.close()
         raise UnstableArgumentError(f"{wrong} must be a plain method, not an async one")

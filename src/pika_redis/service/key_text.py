@@ -21,6 +21,9 @@ MAX_ARGUMENT_TEXT = 40
 MIN_KEY_LENGTH = 64
 """The smallest limit for `bound_key`: below it, no head would be left beside the digest."""
 
+_CUT = "…"
+"""Stands between the head and the digest of a shortened key; 3 bytes."""
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 _SHORT_NUMBER_BITS = 128
 # The separator, our escape character, what a glob or a cluster's hash tag reads as syntax, and what doesn't print.
 _UNSAFE = re.compile(r"[:%*?\[\]\\{}\s\x00-\x20\x7f-\x9f\ud800-\udfff]")
@@ -49,7 +52,7 @@ def argument_text(value: Any) -> str:
 
 
 def _member_text(member: Any) -> str:
-    """The name of a member, the value of what `_missing_` made under such a name; for flags without a name the class."""
+    """The name of a member; the value of what `_missing_` made under one; the class of flags without a name."""
     kind = type(member)
     if issubclass(kind, enum.Flag) or kind._member_map_.get(member._name_) is member:
         return escape_text(member._name_ or kind.__name__)
@@ -77,15 +80,25 @@ def _cut(escaped: str) -> str:
 def bound_key(key: str, limit: int) -> str:
     """The key itself, or, where its UTF-8 is longer than `limit` bytes, a readable head and the digest of all of it.
 
-    `limit` is at least `MIN_KEY_LENGTH`. The same key always gives the same result.
+    `limit` is at least `MIN_KEY_LENGTH`. The same key always gives the same result, and another key another one: a key
+    that looks like such a result is shortened too. So is a text that UTF-8 can't encode.
     """
-    if len(key) * 4 <= limit:
+    if _fits(key, limit):
         return key
     data = key.encode("utf-8", "surrogatepass")
-    if len(data) <= limit:
-        return key
-    head = data[: limit - 33].decode("utf-8", "ignore")
-    return f"{head}:{digest(data)}"
+    head = data[: limit - 35].decode("utf-8", "ignore")
+    return f"{head}{_CUT}{digest(data)}"
+
+
+def _fits(key: str, limit: int) -> bool:
+    if key.isascii():
+        return len(key) <= limit
+    if key[-33:-32] == _CUT and _DIGEST.fullmatch(key, len(key) - 32):
+        return False
+    try:
+        return len(key.encode()) <= limit
+    except UnicodeEncodeError:
+        return False
 
 
 def _percent(match: re.Match[str]) -> str:

@@ -97,14 +97,13 @@ class BadInput(Hooks):
             service.with_options(ignore=text)
         assert await service.get_many(["k", "new"]) == ["kept", None]
 
-    async def test_a_tag_is_a_text_of_bounded_length(self, service: FullCacheService) -> None:
+    async def test_a_tag_is_a_text_that_is_not_empty(self, service: FullCacheService) -> None:
         bad: Any
         for bad, error in (
             (1, TypeError),
             (None, TypeError),
             (b"t", TypeError),
             ("", ValueError),
-            ("t" * 513, ValueError),
         ):
             with refuses(error, "tag"):
                 await service.set("k", 1, tags=["good", bad])
