@@ -10,6 +10,7 @@ from ..errors import ArgumentError, ArgumentTypeError, BatchError
 from ..model.counters import Counters
 from ..model.item import CacheItem
 from ..model.report import CacheStats
+from .key_checks import check_encodes
 
 __all__ = ["check_amount", "check_pattern", "checked_items", "not_stored", "stats_of"]
 
@@ -20,18 +21,21 @@ def check_amount(amount: object) -> int:
     """An amount to count by. Raises ArgumentTypeError, and ArgumentError beyond 64 bits."""
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise ArgumentTypeError(f"amount must be an int, not {type(amount).__name__}")
-    if not -(2**63) < amount < 2**63:
-        raise ArgumentError(f"amount must fit 64 bits, not {amount}")
-    return amount
+    plain = int.__index__(amount)  # an IntEnum would be written by its name
+    if not -(2**63) < plain < 2**63:
+        raise ArgumentError(f"amount must fit 64 bits, not {plain}")
+    return plain
 
 
 def check_pattern(pattern: object) -> str:
-    """A glob over keys. Raises ArgumentTypeError, and ArgumentError for an empty one."""
+    """A glob over keys. Raises ArgumentTypeError, and ArgumentError for an empty one or one that can't be encoded."""
     if not isinstance(pattern, str):
         raise ArgumentTypeError(f"pattern must be a str, not {type(pattern).__name__}")
     if not pattern:
         raise ArgumentError("pattern must not be empty; '*' stands for every key of this prefix")
-    return pattern
+    text = str.__str__(pattern)
+    check_encodes(text, "pattern")
+    return text
 
 
 def checked_items(items: object) -> Iterator[CacheItem]:

@@ -9,7 +9,7 @@ from ..errors import ArgumentError, ArgumentTypeError
 from ..model.entry import MAX_TAG_BYTES, MAX_TAGS
 from .key_text import bound_key
 
-__all__ = ["check_key", "check_keys", "check_tags", "check_texts"]
+__all__ = ["check_encodes", "check_key", "check_keys", "check_tags", "check_texts"]
 
 
 def check_key(key: object) -> str:
@@ -23,7 +23,7 @@ def check_key(key: object) -> str:
         raise ArgumentError("a key must not be empty")
     if text[0] == "#":
         raise ArgumentError(f"a key must not begin with '#', which marks the cache's own keys: {text[:80]!r}")
-    _check_encodes(text, "a key")
+    check_encodes(text, "a key")
     return text
 
 
@@ -66,7 +66,7 @@ def _several(values: object, name: str, meant: str) -> Iterable[object]:
     return cast("Iterable[object]", values)
 
 
-def _check_encodes(text: str, what: str) -> None:
+def check_encodes(text: str, what: str) -> None:
     """Raises ArgumentError for text that has no UTF-8 (a lone surrogate)."""
     try:
         text.encode()
