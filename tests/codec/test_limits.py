@@ -46,12 +46,20 @@ plain = st.recursive(
 )
 
 
-def weight(value: Any) -> int:
-    """Eight for all but None, booleans and integers from 0 to 127, one for these; keys count too."""
-    own = 1 if value is None or isinstance(value, bool) or (type(value) is int and 0 <= value < 128) else 8
-    if isinstance(value, dict):
-        return own + sum(weight(key) + weight(item) for key, item in value.items())
-    return own + sum(map(weight, value)) if isinstance(value, list) else own
+def parts(value: Any) -> tuple[int, int]:
+    """How many objects, and how many one-byte values: None, booleans and integers from 0 to 127. Keys count too."""
+    inside = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    small = value is None or isinstance(value, bool) or (type(value) is int and 0 <= value < 128)
+    counts = [(0, 1) if small else (1, 0), *map(parts, inside)]
+    return sum(objects for objects, _ in counts), sum(small for _, small in counts)
+
+
+def assert_counted_exactly(value: Any) -> None:
+    payload = ormsgpack.packb(value)
+    objects, small = parts(value)
+    assert not shape._exceeds(payload, objects, small)
+    assert shape._exceeds(payload, objects - 1, small + 1)
+    assert shape._exceeds(payload, objects + 1, small - 1)
 
 
 def depth(value: Any) -> int:
@@ -61,11 +69,8 @@ def depth(value: Any) -> int:
 
 @given(plain)
 @settings(max_examples=60)
-def test_the_weight_of_plain_data_is_exact(value: Any) -> None:
-    payload = ormsgpack.packb(value)
-    weighs = weight(value)
-    assert not shape._exceeds(payload, weighs)
-    assert shape._exceeds(payload, weighs - 1)
+def test_the_count_of_plain_data_is_exact(value: Any) -> None:
+    assert_counted_exactly(value)
 
 
 @given(plain)
@@ -78,22 +83,23 @@ def test_the_depth_of_plain_data_is_exact(value: Any) -> None:
 
 
 @given(strategies.values)
-def test_the_cheap_bounds_never_contradict_the_measure(value: Any) -> None:
+def test_the_cheap_bounds_never_contradict_the_count(value: Any) -> None:
     payload, _ = Codec(limits=Limits(compress_from=None)).encode(value)
     for limit in (0, 1, 5, 20, 100):
-        assert shape.holds_more(payload, limit) == shape._exceeds(payload, limit * shape.SMALL_PER_OBJECT)
+        if shape.holds_more(payload, limit):
+            assert shape._exceeds(payload, limit, limit * shape.SMALL_PER_OBJECT)
 
 
 @given(st.binary(max_size=100), st.integers(0, 9))
-def test_measuring_ends_on_any_bytes(payload: bytes, limit: int) -> None:
-    shape._exceeds(payload, 1_000)
+def test_counting_ends_on_any_bytes(payload: bytes, limit: int) -> None:
+    shape._exceeds(payload, 1_000, 1_000)
     shape.nests_deeper(payload, limit)
 
 
 def test_the_inside_of_extensions_counts_as_objects_and_not_as_depth() -> None:
     inner = b"\x93\xa1a\xa1b\x91\x90"
     payload = b"\xc7" + bytes((len(inner),)) + bytes((layout.TUPLE,)) + inner
-    assert [shape._exceeds(payload, 8 * n) for n in (5, 6)] == [True, False]
+    assert [shape._exceeds(payload, n, 0) for n in (5, 6)] == [True, False]
     assert not shape.nests_deeper(payload, 0)
 
 
@@ -116,10 +122,8 @@ def test_values_between_and_behind_containers_are_told_from_their_contents() -> 
     ],
     ids=["floats", "integers", "negative", "texts", "binary", "rows", "lists", "empty"],
 )
-def test_the_weight_of_many_values_is_exact(value: Any) -> None:
-    payload = ormsgpack.packb(value)
-    assert not shape._exceeds(payload, weight(value))
-    assert shape._exceeds(payload, weight(value) - 1)
+def test_the_count_of_many_values_is_exact(value: Any) -> None:
+    assert_counted_exactly(value)
 
 
 def test_the_items_of_a_column_count_as_objects() -> None:
@@ -127,18 +131,31 @@ def test_the_items_of_a_column_count_as_objects() -> None:
     assert [shape.holds_more(payload, limit) for limit in (100, 900, 2_010)] == [True, True, False]
 
 
+def test_rows_of_one_byte_values_count_as_objects_too() -> None:
+    small = b"\xdd" + (3_000_000).to_bytes(4, "big") + bytes(3_000_000)
+    dates = b"\xc9" + (12_000_001).to_bytes(4, "big") + bytes((layout.COLUMN, 2)) + bytes(12_000_000)
+    for column in (small, dates):
+        block = b"\xc9" + (len(column) + 1).to_bytes(4, "big") + bytes((layout.BLOCK,)) + b"\x91" + column
+        with pytest.raises(Undecodable, match="more than 2000000 parts"):
+            Codec().decode(block, False)
+    some = [(number % 100, None, True) for number in range(300_000)] * 3
+    assert Codec().decode(*Codec().encode(some)) == some
+
+
 def test_a_row_counts_as_an_object() -> None:
     payload, _ = Codec().encode([(number % 9,) for number in range(1_000)])
     assert [shape.holds_more(payload, limit) for limit in (100, 2_000)] == [True, False]
 
 
-def test_one_byte_values_weigh_an_eighth_of_an_object() -> None:
+def test_one_byte_values_have_a_limit_of_their_own() -> None:
     codec = Codec(limits=Limits(max_objects=1_000))
-    assert codec.decode(*codec.encode([0] * 7_990)) == [0] * 7_990
-    with pytest.raises(ValueTooLargeError):
-        codec.encode([0] * 8_000)
-    with pytest.raises(Undecodable):
-        codec.decode(*Codec().encode([0] * 8_000))
+    for fits in ([0] * 8_000, [[number % 128] * 8 for number in range(999)]):
+        assert codec.decode(*codec.encode(fits)) == fits
+    for value in ([0] * 8_001, [None] * 9_000, [[0] * 9_000]):
+        with pytest.raises(ValueTooLargeError):
+            codec.encode(value)
+        with pytest.raises(Undecodable):
+            codec.decode(*Codec().encode(value))
 
 
 def test_no_part_of_a_long_run_is_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,17 +170,17 @@ def test_no_part_of_a_long_run_is_looked_at_one_by_one(monkeypatch: pytest.Monke
     for value in ([0] * 100_000, [0.5] * 100_000, [300, 70_000] * 25_000, [{"a": "b"}] * 16_000):
         payload = ormsgpack.packb(value)
         looked.clear()
-        assert not shape._exceeds(payload, len(payload) * 8)
+        assert not shape._exceeds(payload, len(payload), len(payload))
         assert len(looked) <= 3
 
 
 def test_a_count_beyond_the_limit_is_refused_before_anything_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shape, "_exceeds", None)
-    for head in (b"\xdd\x00\xff\xff\xff", b"\xdf\x00\x80\x00\x00"):
+    for head in (b"\xdd\x02\x00\x00\x00", b"\xdf\x01\x00\x00\x00"):
         with pytest.raises(Undecodable):
-            Codec().decode(head + bytes(16_777_215), False)
+            Codec().decode(head + bytes(33_554_432), False)
 
 
 def test_what_containers_inside_each_other_announce_adds_up() -> None:
     payload = (b"\xdc" + (1_000).to_bytes(2, "big")) * 20 + bytes(9_000)
-    assert [shape._exceeds(payload, room) for room in (19_000, 21_000)] == [True, False]
+    assert [shape._exceeds(payload, room, 9_020) for room in (10_000, 11_000)] == [True, False]

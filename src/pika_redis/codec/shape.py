@@ -3,9 +3,10 @@
 What decoding allocates is told by the *heads* of a payload, the first bytes of its values. MessagePack has no closing
 marks, so heads can be met from left to right without knowing what contains what. Most are met by the thousand in one
 match of a regular expression; Python itself steps over long texts, long containers and extension values. Even so it is
-done only where two cheap bounds don't answer already: a part takes at least a byte, and begins with one of a certain
-range. Truncated or lying bytes end the measure early or carry it astray; the unpacker, which meets the same heads in
-the same order, refuses them there. What containers announce is allocated at once, so it is measured by itself.
+done only where cheap bounds don't answer already: a part takes at least a byte, and begins with one of a certain range,
+but for the rows of blocks, whose number stands behind what looks like the head of a block. Truncated or lying bytes end
+the count early or carry it astray; the unpacker, which meets the same heads in the same order, refuses them there. What
+containers announce is allocated at once, so it is counted by itself.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from .scalars import DATE_FIELDS
 __all__ = ["SMALL_PER_OBJECT", "holds_more", "nests_deeper", "run"]
 
 SMALL_PER_OBJECT: Final = 8
-"""How many of the values that take one byte (None, booleans, integers from 0 to 127) weigh as much as an object: each
-costs a pointer when decoded."""
+"""How many values that take one byte (None, booleans, integers from 0 to 127) are as good as an object: each costs a
+pointer when decoded."""
 _OBJECT_HEADS: Final = bytes((*range(0x80, 0xC0), *range(0xC4, 0x100)))
 _CONTAINER_HEADS: Final = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 _WIDTHS: Final = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
@@ -53,34 +54,44 @@ _OBJECT: Final = b"|".join(
         rb"(?:[\xd4-\xd8]|\xc7.|\xc8.{2}|\xc9.{4})[\x03-\x06]",  # heads of tuples, sets, frozensets, dicts
         rb"(?:\xc7.|\xc8.{2}|\xc9.{4})\x09.{16}",  # and of models
         *(b"%b[^\\x03-\\x09].{%d}" % (re.escape(bytes((head,))), size) for head, size in _EXT_SIZES.items()),
-        *(b"\\xc7%b[^\\x03-\\x09].{%d}" % (re.escape(bytes((size,))), size) for size in range(3, 32)),
+        *(b"\\xc7%b[^\\x03-\\x09].{%d}" % (re.escape(bytes((size,))), size) for size in range(32)),
+        *(b"[\\xc4\\xd9]%b.{%d}" % (re.escape(bytes((size,))), size) for size in range(32)),  # short binary data
+        rb"[\xdc\xde]\x00[\x00-\x0f]|[\xdd\xdf]\x00\x00\x00[\x00-\x0f]",  # heads longer than they need to be
     )
 )
 """Objects of few bytes, each with all that is to be passed over behind its head."""
-_FEW: Final = 8
+_FEW: Final = 16
 """Numbers and one-byte values are matched by themselves where so many alike stand in a row."""
 
 
 def holds_more(data: bytes, limit: int) -> bool:
-    """Whether the payload holds more than `limit` objects, or so many values of one byte that they weigh as much."""
+    """Whether the payload holds more than `limit` objects, or `SMALL_PER_OBJECT` times as many one-byte values."""
     if len(data) <= limit:
         return False
-    room = limit * SMALL_PER_OBJECT
-    if data[0] in _COUNTS and _counted(data, 0) > room:
+    if _counted(data, 0) > limit + limit * SMALL_PER_OBJECT:
         return True
-    objects = len(data) - len(data.translate(None, _OBJECT_HEADS))
-    if objects * SMALL_PER_OBJECT + len(data) - objects <= room:
-        return False
-    return _exceeds(data, room)
+    if len(data) <= limit * SMALL_PER_OBJECT:
+        heads = len(data) - len(data.translate(None, _OBJECT_HEADS))
+        if heads <= limit and heads + sum(_rows(data, found.end() - 1) for found in _block().finditer(data)) <= limit:
+            return False
+    return _exceeds(data, limit, limit * SMALL_PER_OBJECT)
 
 
-def _exceeds(data: bytes, room: int) -> bool:
-    announced = weight = at = 0
-    while at < len(data):
-        objects, small, values, at = _measured(data, at)
-        announced += values
-        weight += objects * SMALL_PER_OBJECT + small
-        if weight > room or announced > room:
+def _exceeds(data: bytes, most_objects: int, most_small: int) -> bool:
+    objects = small = announced = at = 0
+    number, size = int.from_bytes, len(data)
+    while at < size:
+        width = _LENGTHS.get(data[at])
+        if width is not None and (width > 1 or data[at + 1 : at + 2] > b"\x1f"):  # text that no match covers
+            start = at + 1 + width
+            at = start + number(data[at + 1 : start], "big")
+            objects += 1
+        else:
+            more_objects, more_small, values, at = _measured(data, at)
+            objects += more_objects
+            small += more_small
+            announced += values
+        if objects > most_objects or small > most_small or announced > most_objects + most_small:
             return True
     return False
 
@@ -113,8 +124,6 @@ def nests_deeper(data: bytes | memoryview, limit: int) -> bool:
 def _measured(data: bytes, at: int) -> tuple[int, int, int, int]:
     """Objects and one-byte values from a place on, what a long container there announces, and the place behind."""
     head = data[at]
-    if head in _LENGTHS:
-        return 1, 0, 0, _after(data, at)
     if head in _WIDTHS:
         count, after = run(data, at, len(data))
         if count >= _FEW:
@@ -150,7 +159,10 @@ def _rows(data: bytes, at: int) -> int:
     """How many tuples a block becomes, told by its first column."""
     at = _after(data, at)
     if data[at : at + 1] and (data[at] in _EXT_SIZES or data[at] in _EXT_LENGTHS):
-        at = _extension(data, at)[0] + 1
+        start, end = _extension(data, at)
+        if data[start : start + 1] not in _LISTED:
+            return (end - start) // DATE_FIELDS.size
+        at = start + 1
     return _counted(data, at)
 
 
@@ -174,6 +186,12 @@ def _alike(head: int) -> re.Pattern[bytes]:
     """Numbers of one head in a row; for a one-byte value, any of these."""
     one = _SMALL if _is_small(head) else b"%b.{%d}" % (re.escape(bytes((head,))), _WIDTHS[head])
     return re.compile(b"(?:%b)++" % one, re.DOTALL)
+
+
+@functools.cache
+def _block() -> re.Pattern[bytes]:
+    """What every block has: its code and the head of the array of columns."""
+    return re.compile(b"%b[\\x91-\\x9f\\xdc\\xdd]" % re.escape(bytes((layout.BLOCK,))))
 
 
 @functools.cache
