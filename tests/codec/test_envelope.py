@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from pika_redis.codec import Codec
 from pika_redis.codec.envelope import IDENTITY, Header, Kind, Malformed, parse, plain_payload, render
+from pika_redis.model.entry import MAX_TAG_BYTES, MAX_TAGS
+from pika_redis.service.key_checks import check_tags
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "envelope.md"
 BORN = 1_767_225_600_000
@@ -129,13 +131,21 @@ def test_the_short_way_never_takes_what_the_long_way_refuses(tail: bytes, place:
         ),
         render(header(), b"")[:24] + b"\x80" * 8 + b"\x00payload",
         render(header(tags=(("t", bytes(8)),)), b"")[:-1],
-        render(header(tags=tuple((f"{at}", bytes(8)) for at in range(1025))), b"payload"),
+        render(header(tags=tuple((f"{at}", bytes(8)) for at in range(MAX_TAGS + 1))), b"payload"),
+        render(header(tags=(("t" * (MAX_TAG_BYTES + 1), bytes(8)),)), b"payload"),
+        render(header(tags=(("", bytes(8)),)), b"payload"),
     ],
 )
 def test_what_is_no_entry_of_this_version_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed):
         parse(raw)
     assert plain_payload(raw, raw[16:24]) is None
+
+
+def test_an_entry_may_carry_all_the_tags_that_a_verb_takes() -> None:
+    tags = check_tags(f"{at:04}".ljust(MAX_TAG_BYTES, "x") for at in range(MAX_TAGS))
+    given_header = header(tags=tuple((tag, bytes(8)) for tag in tags))
+    assert parse(render(given_header, b"payload")) == (given_header, b"payload")
 
 
 def test_an_entry_without_tags_costs_28_bytes_for_the_usual_times_to_live() -> None:

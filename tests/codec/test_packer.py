@@ -384,3 +384,30 @@ def test_a_class_that_only_looks_like_a_model_is_refused() -> None:
 
     with pytest.raises(SerializationError, match="inherits from dict"):
         CODEC.encode(Odd())
+
+
+class Poor:
+    """A name whose hash says nothing."""
+
+    def __hash__(self) -> int:
+        return 7
+
+
+@dataclasses.dataclass(frozen=True)
+class PoorKey(Poor):
+    number: int
+
+    __hash__ = Poor.__hash__
+
+
+def test_a_set_that_could_not_be_built_again_in_time_is_refused_with_its_path() -> None:
+    for value in ({PoorKey(number) for number in range(1_600)}, dict.fromkeys(map(PoorKey, range(1_600)))):
+        with pytest.raises(SerializationError, match="too many of its members have the same hash") as caught:
+            CODEC.encode([0, {"all": value}])
+        assert caught.value.path == "$[1].all"
+
+
+def test_some_hundred_members_may_hash_alike_in_each_of_many_values() -> None:
+    value = {PoorKey(number) for number in range(300)}
+    for _ in range(40):
+        assert CODEC.decode(*CODEC.encode(value)) == value

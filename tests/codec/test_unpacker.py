@@ -271,6 +271,43 @@ def test_the_reason_of_an_inner_failure_survives() -> None:
         Unpacker(Limits(), ModelRegistry()).loads(payload)
 
 
+def alike(count: int) -> list[ormsgpack.Ext]:
+    """UUIDs that differ and hash alike."""
+    step = sys.hash_info.modulus
+    return [ormsgpack.Ext(layout.UUID_, (number * step).to_bytes(16, "big")) for number in range(1, count + 1)]
+
+
+def of_many_alike(count: int) -> dict[str, bytes]:
+    members = alike(count)
+    pairs = [part for member in members for part in (member, 0)]
+    inside = [ormsgpack.Ext(layout.TUPLE, ormsgpack.packb([1, member])) for member in members]
+    return {
+        "set": ext(layout.SET, ormsgpack.packb(members)),
+        "frozenset": ext(layout.FROZENSET, ormsgpack.packb(members)),
+        "dict": ext(layout.DICT, ormsgpack.packb(pairs)),
+        "tuples": ext(layout.SET, ormsgpack.packb(inside)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["set", "frozenset", "dict", "tuples"])
+def test_many_members_that_hash_alike_are_undecodable(kind: str) -> None:
+    assert decoded(of_many_alike(2_500)[kind]) is Undecodable
+    assert len(decoded(of_many_alike(500)[kind])) == 500  # type: ignore[arg-type]
+
+
+def test_many_sets_of_members_that_hash_alike_count_together() -> None:
+    members = ext(layout.SET, ormsgpack.packb(alike(500)))
+    assert len(decoded(b"\x92" + members * 2)) == 2  # type: ignore[arg-type]
+    assert decoded(b"\xdc\x00\x32" + members * 50) is Undecodable
+
+
+def test_what_one_payload_spent_is_not_charged_to_the_next() -> None:
+    codec = Codec()
+    payload = of_many_alike(1_000)["set"]
+    for _ in range(4):
+        assert decoded(payload, codec) is not Undecodable
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="measures with the resource module, which Windows lacks")
 def test_hostile_payloads_stay_within_memory_and_stack() -> None:
     script = Path(__file__).with_name("hostile.py")

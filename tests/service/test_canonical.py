@@ -475,3 +475,160 @@ def test_the_bytes_stay_what_they_are_from_release_to_release(value: object, dat
 
 def test_a_digest_is_128_bits_of_blake2b() -> None:
     assert digest(b"") == "cae66941d9efbd404e4d88758ea67670"
+
+
+# --- values whose own methods raise, or tell something else than they hold
+
+
+class Proxy:
+    """Stands for something of a request, outside of any."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError("working outside of request context")
+
+
+class Closed:
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+class BrokenZone(dt.tzinfo):
+    def utcoffset(self, moment: dt.datetime | None) -> dt.timedelta:
+        raise ZeroDivisionError
+
+    def dst(self, moment: dt.datetime | None) -> None: ...
+    def tzname(self, moment: dt.datetime | None) -> None: ...
+
+
+class BrokenDate(dt.date):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@dataclasses.dataclass
+class BrokenPoint:
+    x: int
+
+    def __getattribute__(self, name: str) -> object:
+        if name == "x":
+            raise ZeroDivisionError
+        return object.__getattribute__(self, name)
+
+
+class Equal(type):  # noqa: PLW1641 - that is the point
+    """Its classes have no hash."""
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other
+
+
+class Unhashed(metaclass=Equal):
+    pass
+
+
+class BrokenKey:
+    def __cache_key__(self) -> object:
+        raise ZeroDivisionError
+
+
+class KeyProperty:
+    @property
+    def __cache_key__(self) -> object:
+        return 1
+
+
+class AsyncKey:
+    async def __cache_key__(self) -> object:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (Proxy, r"(is|holds) an object of class Proxy, which has no stable identity"),
+        (Closed, r"RuntimeError was raised"),
+        (lambda: dt.datetime(2026, 1, 1, tzinfo=BrokenZone()), r"ZeroDivisionError was raised"),
+        (lambda: BrokenDate(2026, 1, 1), r"ZeroDivisionError was raised"),
+        (lambda: BrokenPoint(1), r"ZeroDivisionError was raised"),
+        (Unhashed, r"TypeError was raised"),
+        (BrokenKey, r"__cache_key__ of class BrokenKey, .* raised ZeroDivisionError"),
+        (KeyProperty, r"__cache_key__ of class KeyProperty, .* must be a method, not a property"),
+        (AsyncKey, r"__cache_key__ of class AsyncKey, .* must be a plain method, not an async one"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_name(make: Any, problem: str) -> None:
+    value = make()
+    for held in (value, [value], {"a": (value,)}):
+        with pytest.raises(UnstableArgumentError, match=problem) as caught:
+            encoded(held)
+        assert "'filters' of shop.find" in str(caught.value)
+
+
+def test_a_class_without_a_hash_is_read_by_its_name() -> None:
+    assert b"Unhashed" in encoded(Unhashed)
+
+
+@dataclasses.dataclass
+class Guarded:
+    """Refuses attributes that it hasn't."""
+
+    x: int
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+def test_what_has_declared_fields_may_refuse_other_attributes() -> None:
+    assert encoded(Guarded(1)) != encoded(Guarded(2))
+
+
+class Empty(list[int]):
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+class Shy(dict[str, int]):
+    def items(self) -> Any:
+        return []
+
+    def keys(self) -> Any:
+        raise RuntimeError
+
+
+class Still(collections.deque[int]):
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(Empty([1]), Empty([2])), (Shy(a=1), Shy(a=2)), (Still([1]), Still([2]))], ids=str
+)
+def test_a_container_is_told_by_what_it_holds_not_by_what_it_shows(one: object, other: object) -> None:
+    assert encoded(one) != encoded(other)
+
+
+class State(enum.StrEnum):
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> State:
+        made = str.__new__(cls, value)
+        made._name_ = "UNKNOWN"
+        made._value_ = str(value)
+        return made
+
+
+class Label(enum.Enum):
+    FIRST = 1
+    SECOND = 2
+
+    @property
+    def name(self) -> str:
+        return "label"
+
+
+def test_members_are_told_by_the_names_that_enum_gave_and_others_by_their_values_too() -> None:
+    told = [encoded(value) for value in (State.UNKNOWN, State("open"), State("closed"), *Label)]
+    assert len(set(told)) == 5
+    assert encoded(State("open")) == encoded(State("open"))
+    assert encoded(State("unknown")) == encoded(State.UNKNOWN)

@@ -5,6 +5,7 @@ import decimal
 import enum
 import re
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,34 @@ class Name(str):
         return "something else"
 
 
+class State(enum.StrEnum):
+    UNKNOWN = "unknown"
+
+    @property
+    def name(self) -> str:
+        raise ZeroDivisionError
+
+    @classmethod
+    def _missing_(cls, value: object) -> State:
+        made = str.__new__(cls, value)
+        made._name_ = "UNKNOWN"
+        made._value_ = str(value)
+        return made
+
+
+class Silent(int):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+    __repr__ = __str__
+
+
+class Proxy:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise ZeroDivisionError
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -51,6 +80,10 @@ class Name(str):
         (Colour.RED, "RED"),
         (Right.READ, "READ"),
         (Right(0), "Right"),
+        pytest.param(State.UNKNOWN, "UNKNOWN", id="a member with a name of its own"),
+        pytest.param(State("open:"), "open%3A", id="made under the name of a member"),
+        pytest.param(Silent(7), "7", id="without a str"),
+        pytest.param(Proxy(), "Proxy", id="of a class that can't be asked for"),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (decimal.Decimal("1.50"), "1.50"),
         (dt.date(2026, 1, 2), "2026-01-02"),
@@ -109,11 +142,34 @@ def test_a_longer_key_keeps_its_head_and_its_difference(one: str, other: str, li
     assert (bound == bound_key(other * 5, limit)) is (one == other)
     if bound != one * 5:
         head, digest = bound[:-33], bound[-32:]
-        assert bound[-33] == ":"
+        assert bound[-33] == "…"
         assert re.fullmatch("[0-9a-f]{32}", digest)
         assert (one * 5).startswith(head)
-        assert len(head.encode()) > limit - 33 - 4
+        assert len(head.encode()) > limit - 35 - 4
 
 
 def test_bounding_gives_the_same_key_in_every_release() -> None:
-    assert bound_key("users:" + "x" * 100, 64) == "users:xxxxxxxxxxxxxxxxxxxxxxxxx:7a7e4d7abe86049da5837025c71d3227"
+    assert bound_key("users:" + "x" * 100, 64) == "users:xxxxxxxxxxxxxxxxxxxxxxx…7a7e4d7abe86049da5837025c71d3227"
+
+
+@given(st.text(min_size=70), st.integers(MIN_KEY_LENGTH, 300))
+def test_no_key_becomes_what_another_one_was_shortened_to(key: str, limit: int) -> None:
+    bound = bound_key(key * 5, limit)
+    if bound != key * 5:
+        again = bound_key(bound, limit)
+        assert again != bound
+        assert len(again.encode()) <= limit
+        assert bound_key(again, limit) not in (again, bound)
+
+
+@pytest.mark.parametrize("key", ["a…" + "0" * 31, "a…" + "0" * 31 + "g", "a:" + "0" * 32, "…" * 40, "a…" + "0" * 33])
+def test_a_key_that_only_resembles_a_shortened_one_stays(key: str) -> None:
+    assert bound_key(key, 250) == key
+
+
+def test_a_text_that_cannot_be_encoded_is_shortened_however_short_it_is() -> None:
+    texts = ["user:\ud800", "user:\udfff", "user:", "\ud800" * 300]
+    bound = [bound_key(text, 250) for text in texts]
+    assert len({*bound}) == 4
+    assert all(len(text.encode()) <= 250 for text in bound)
+    assert bound[0].startswith("user:…")

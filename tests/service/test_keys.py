@@ -673,3 +673,78 @@ def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for count in range(20):
         assert one.key(("a",) * count, {}) == key_of(gather, *("a",) * count)
         assert len(one.memo) <= 3
+
+
+# --- classes that compare as they like
+
+
+class Equal(type):  # noqa: PLW1641 - that is the point
+    """Its classes have no hash."""
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other
+
+
+class Alike(type):
+    """Its classes are all equal."""
+
+    def __eq__(cls, other: object) -> bool:
+        return isinstance(other, Alike)
+
+    def __hash__(cls) -> int:
+        return 7
+
+
+class Unhashed(metaclass=Equal):
+    def get(self, id: object) -> None: ...
+    @classmethod
+    def of(cls, id: object) -> None: ...
+
+
+class Left(metaclass=Alike):
+    def get(self, id: object) -> None: ...
+    @classmethod
+    def of(cls, id: object) -> None: ...
+
+
+class Right(Left):
+    pass
+
+
+def test_a_class_without_a_hash_has_methods_to_cache() -> None:
+    for function, receiver in ((Unhashed.of.__func__, Unhashed), (Unhashed.get, Unhashed())):  # type: ignore[attr-defined]
+        made = maker(function)
+        assert made.key((receiver, 1), {}) == made.key((receiver, 1), {})
+        assert made.key((receiver, 1), {}) != made.key((receiver, 2), {})
+
+
+def test_classes_that_call_themselves_equal_have_keys_of_their_own() -> None:
+    for function, one, other in ((Left.of.__func__, Left, Right), (Left.get, Left(), Right())):  # type: ignore[attr-defined]
+        made = maker(function)
+        assert made.key((one, 1), {}) != made.key((other, 1), {})
+        assert made.key((one, 1), {}) == made.key((one, 1), {})
+
+
+def test_a_cache_key_of_the_receiver_that_is_no_plain_method_is_refused() -> None:
+    class Shop:
+        @property
+        def __cache_key__(self) -> object:
+            return 1
+
+        def get(self, id: object) -> None: ...
+
+    with pytest.raises(UnstableArgumentError, match=r"__cache_key__ of .*Shop, asked for 'self'.* not a property"):
+        maker(Shop.get, Receiver.INSTANCE).key((Shop(), 1), {})
+
+
+def test_an_argument_that_cannot_be_compared_is_not_given_by_the_url() -> None:
+    class Number(int):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    made = maker(find, key_generator="http_request")
+    token = current_request.set(RequestFacts("GET", "/find", "id=7"))
+    try:
+        assert made.key((Number(7),), {}) != made.key((7,), {})
+    finally:
+        current_request.reset(token)

@@ -86,7 +86,7 @@ def test_a_callable_gets_arguments_by_the_names_it_declares() -> None:
         (None, ArgumentTypeError, "must return a sequence of strings, not NoneType"),
         ([1], ArgumentTypeError, "a tag must be a str, not int"),
         ([""], ArgumentError, "must not be empty"),
-        (["x" * 513], ArgumentError, "at most 512 bytes"),
+        (map(str, range(65)), ArgumentError, "at most 64 tags"),
     ],
 )
 def test_what_a_callable_returns_is_checked(returned: object, error: type[CacheError], problem: str) -> None:
@@ -115,9 +115,37 @@ def test_any_text_of_its_own_will_do() -> None:
     assert [resolved(["{id}"], id=value) for value in (WithStr(), WithRepr(), WithFormat())] == [("s",), ("r",), ("f",)]
 
 
-def test_a_tag_filled_with_nothing_is_refused() -> None:
+@pytest.mark.parametrize("id", ["", "x" * 600, "é" * 300, "\ud800", "a" * 1_000_000])
+@pytest.mark.parametrize("tags", [["{id}", "user:{id}"], lambda id: [f"user:{id}"]])
+def test_no_content_of_an_argument_makes_a_tag_raise(tags: Any, id: str) -> None:
+    found = resolved(tags, id=id)
+    assert all(0 < len(tag.encode()) <= 512 for tag in found)
+    assert found == resolved(tags, id=id)
+    assert not {*found} & {*resolved(tags, id=id + "y")}
+
+
+def test_a_tag_filled_with_nothing_reads_so() -> None:
+    assert resolved(["{id}"], id="") == ("''",)
+
+
+def test_a_key_filled_with_nothing_is_refused() -> None:
     with pytest.raises(ArgumentError, match="must not be empty"):
-        resolved(["{id}"], id="")
+        TagMaker.of_keys(["{id}"], NAMES, "shop.find").resolve({"id": ""})
+
+
+def test_a_long_template_is_no_long_tag() -> None:
+    template = "x" * 600 + "{id}"
+    assert resolved([template], id=1) != resolved([template], id=2)
+
+
+class Broken:
+    def __format__(self, spec: str) -> str:
+        raise ZeroDivisionError
+
+
+def test_what_cannot_be_shown_in_a_tag_is_refused_by_name() -> None:
+    with pytest.raises(UnstableArgumentError, match="of shop.find can't be filled: ZeroDivisionError was raised"):
+        resolved(["{id}"], id=Broken())
 
 
 def test_an_attribute_that_is_not_there_is_named_with_tag_and_function() -> None:

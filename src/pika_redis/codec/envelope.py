@@ -10,7 +10,8 @@ offset  bytes  what
 16      8      nonce of the epoch under which the entry was written
 24      1-6    fresh for: milliseconds as a LEB128 varint, 0 = for ever
         0-6    with flag 4, extra life: milliseconds as a varint, kept for stale serving after that
-        0-n    with flag 2, tags: varint count, then each as varint length, UTF-8 name, 8 bytes of nonce
+        0-n    with flag 2, tags: varint count (at most 64), then each as varint length (1 to 512), UTF-8 name, 8
+               bytes of nonce
                payload: as the codec packed it; empty for N
 ====== ======= ==================================================================================================
 
@@ -29,6 +30,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from ..model.entry import MAX_TAG_BYTES, MAX_TAGS
+
 __all__ = ["IDENTITY", "PLAIN_HEAD", "Header", "Kind", "Malformed", "parse", "plain_payload", "render"]
 
 IDENTITY: Final = 9
@@ -40,7 +43,6 @@ _EXTRA: Final = 4
 PLAIN_HEAD: Final = _VERSION
 """Version and flags of an entry that is neither compressed nor tagged and has no extra life."""
 _VALUE: Final = ord("V")
-_MAX_TAGS: Final = 1024
 _MAX_VARINT_BYTES: Final = 8
 
 
@@ -176,11 +178,13 @@ def _tags(tags: tuple[tuple[str, bytes], ...]) -> bytes:
 
 def _read_tags(raw: bytes, at: int) -> tuple[tuple[tuple[str, bytes], ...], int]:
     count, at = _read_varint(raw, at)
-    if count > _MAX_TAGS:
+    if count > MAX_TAGS:
         raise Malformed(f"{count} tags")
     tags: list[tuple[str, bytes]] = []
     for _ in range(count):
         size, at = _read_varint(raw, at)
+        if not 0 < size <= MAX_TAG_BYTES:
+            raise Malformed(f"a tag of {size} bytes")
         end = at + size
         if end + 8 > len(raw):
             raise Malformed("a tag runs over its end")

@@ -1,7 +1,9 @@
 """Whether a value may be handed to several callers as it is.
 
-True only for what nobody can change in place: scalars, and tuples, frozensets, enum members and frozen models of such.
-In doubt the answer is no: then each caller gets a copy of its own.
+True only for what nobody can change in place: scalars, and tuples, frozensets, enum members, NamedTuples, frozen
+dataclasses and frozen Structs of such. In doubt the answer is no: then each caller gets a copy of its own. So it is for
+a frozen pydantic model, whose `model_fields_set` is a plain set, and for a subclass of a frozen dataclass that is none
+itself, which takes new attributes.
 """
 
 from __future__ import annotations
@@ -54,11 +56,9 @@ def _classify(cls: type) -> _Parts:
         return _can_change
     if is_struct(cls):
         return _frozen_struct(cls)
-    if is_pydantic(cls):
-        return _frozen_pydantic(cls)
     if is_namedtuple(cls):
-        return iter if cls.__dictoffset__ == 0 else _can_change
-    if dataclasses.is_dataclass(cls):
+        return tuple.__iter__ if cls.__dictoffset__ == 0 else _can_change
+    if dataclasses.is_dataclass(cls) and not is_pydantic(cls):
         return _frozen_dataclass(cls)
     return _can_change
 
@@ -77,18 +77,9 @@ def _frozen_struct(cls: Any) -> _Parts:
     return picker(cls.__struct_fields__, attributes=True)
 
 
-def _frozen_pydantic(cls: Any) -> _Parts:
-    if not cls.model_config.get("frozen") or cls.__private_attributes__:
-        return _can_change
-
-    def parts(model: Any) -> Iterable[object] | None:
-        return None if model.__pydantic_extra__ else [*model.__dict__.values()]
-
-    return parts
-
-
 def _frozen_dataclass(cls: Any) -> _Parts:
-    if not cls.__dataclass_params__.frozen:
+    own = vars(cls).get("__dataclass_params__")
+    if own is None or not own.frozen:
         return _can_change
     slots = [slot.__get__ for slot in slots_of(cls).values()]
 

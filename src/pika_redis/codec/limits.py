@@ -24,7 +24,8 @@ class Limits:
     compress_from: int | None = 8192
     """Payloads of this many bytes and more are compressed when it pays; None = never."""
     max_objects: int = 2_000_000
-    """The most parts (containers, texts, numbers above one byte) a payload may hold; each costs memory when decoded."""
+    """The most parts (containers, texts, numbers above one byte) a payload may hold, and an eighth of the most None,
+    booleans and integers below 128; each costs memory when decoded."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

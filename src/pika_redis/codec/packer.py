@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -33,6 +33,7 @@ from ormsgpack import Ext, packb
 
 from ..errors import ValueTooLargeError
 from . import layout, rows, scalars, shape
+from .alike import Alike
 from .binary import SHORT, may_hold_binary
 from .explain import TOO_DEEP, Refused, TooLarge, explain
 from .hooks import HookFailure
@@ -86,12 +87,13 @@ class _Bottom:
 class _Level:
     """Packs what lies at one depth of extension values."""
 
-    __slots__ = ("_depth", "_failure", "_max_bytes", "_registry", "below", "hook", "tuples")
+    __slots__ = ("_depth", "_failure", "_max_bytes", "_registry", "alike", "below", "hook", "tuples")
 
-    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: HookFailure) -> None:
+    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: HookFailure, alike: Alike) -> None:
         self.below: _Level | _Bottom = _Bottom()
         if depth < limits.depth:
-            self.below = _Level(depth + 1, limits, registry, failure)
+            self.below = _Level(depth + 1, limits, registry, failure, alike)
+        self.alike = alike
         self.hook = self._hook  # bound once
         self._registry = registry
         self._failure = failure
@@ -224,15 +226,22 @@ def _pack_tuple(level: _Level, value: tuple[object, ...]) -> Ext:
 
 
 def _pack_set(level: _Level, value: set[object]) -> Ext:
-    return Ext(layout.SET, level.below.pack([*value]))
+    return Ext(layout.SET, _hashed(level, value, level.below.pack([*value])))
 
 
 def _pack_frozenset(level: _Level, value: frozenset[object]) -> Ext:
-    return Ext(layout.FROZENSET, level.below.pack([*value]))
+    return Ext(layout.FROZENSET, _hashed(level, value, level.below.pack([*value])))
 
 
 def _pack_dict(level: _Level, value: dict[object, object]) -> Ext:
-    return Ext(layout.DICT, level.below.pack([part for item in value.items() for part in item]))
+    return Ext(layout.DICT, _hashed(level, value, level.below.pack([part for item in value.items() for part in item])))
+
+
+def _hashed(level: _Level, members: Collection[object], packed: bytes) -> bytes:
+    """The packed members, unless building a set or dict of them again would take too long."""
+    if level.alike.too_many(members, len(packed)):
+        raise Refused("too many of its members have the same hash", members)
+    return packed
 
 
 _ENCODERS: Final[dict[type, Callable[[_Level, Any], Ext]]] = {
@@ -253,16 +262,19 @@ _ENCODERS: Final[dict[type, Callable[[_Level, Any], Ext]]] = {
 class Packer:
     """Packs values within limits."""
 
-    __slots__ = ("_max_objects", "_registry", "_top")
+    __slots__ = ("_alike", "_max_objects", "_registry", "_top")
 
     def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
+        self._alike = Alike()
         self._max_objects = limits.max_objects
         self._registry = registry
-        self._top = _Level(0, limits, registry, HookFailure())
+        self._top = _Level(0, limits, registry, HookFailure(), self._alike)
 
     def dumps(self, value: object) -> bytes:
         """The payload. Raises SerializationError with the path of what can't be held."""
         top = self._top
+        if self._alike.used:
+            self._alike.restart()
         if type(value) is list:
             return self._dumps(value, top.pack)
         # As in `_Level.pack`, but one call less: most values are small and plain.

@@ -17,6 +17,7 @@ from typing import Any, Final
 from ormsgpack import packb, unpackb
 
 from . import layout, rows, scalars, shape
+from .alike import Alike
 from .hooks import HookFailure
 from .limits import Limits
 from .models import ModelRegistry
@@ -42,12 +43,13 @@ class _Bottom:
 class _Level:
     """Unpacks what lies at one depth of extension values."""
 
-    __slots__ = ("_depth", "_failure", "_max_bytes", "below", "hook", "registry")
+    __slots__ = ("_depth", "_failure", "_max_bytes", "alike", "below", "hook", "registry")
 
-    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: HookFailure) -> None:
+    def __init__(self, depth: int, limits: Limits, registry: ModelRegistry, failure: HookFailure, alike: Alike) -> None:
         self.below: _Level | _Bottom = _Bottom()
         if depth < limits.depth:
-            self.below = _Level(depth + 1, limits, registry, failure)
+            self.below = _Level(depth + 1, limits, registry, failure, alike)
+        self.alike = alike
         self.hook = self._hook  # bound once
         self.registry = registry
         self._failure = failure
@@ -89,16 +91,23 @@ def _unpack_tuple(level: _Level, data: bytes) -> tuple[Any, ...]:
 
 
 def _unpack_set(level: _Level, data: bytes) -> set[Any]:
-    return set(level.below.items(data))
+    return set(_hashed(level, level.below.items(data), data))
 
 
 def _unpack_frozenset(level: _Level, data: bytes) -> frozenset[Any]:
-    return frozenset(level.below.items(data))
+    return frozenset(_hashed(level, level.below.items(data), data))
 
 
 def _unpack_dict(level: _Level, data: bytes) -> dict[Any, Any]:
-    parts = iter(level.below.items(data))
-    return dict(zip(parts, parts, strict=True))
+    parts = level.below.items(data)
+    return dict(zip(_hashed(level, parts[::2], data), parts[1::2], strict=True))
+
+
+def _hashed(level: _Level, members: list[Any], data: bytes) -> list[Any]:
+    """The members, unless building a set or dict of them would take too long."""
+    if level.alike.too_many(members, len(data)):
+        raise Undecodable("too many members hash alike")
+    return members
 
 
 def _unpack_model(level: _Level, data: bytes) -> object:
@@ -133,17 +142,20 @@ _DECODERS: Final[dict[int, Callable[[_Level, bytes], object]]] = {
 class Unpacker:
     """Unpacks payloads within limits."""
 
-    __slots__ = ("_failure", "_hook", "_max_objects")
+    __slots__ = ("_alike", "_failure", "_hook", "_max_objects")
 
     def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
+        self._alike = Alike()
         self._failure = HookFailure()
-        self._hook = _Level(0, limits, registry, self._failure).hook
+        self._hook = _Level(0, limits, registry, self._failure, self._alike).hook
         self._max_objects = limits.max_objects
 
     def loads(self, data: bytes | memoryview) -> object:
         """The value. Raises Undecodable for anything that is none."""
         if len(data) > self._max_objects and shape.holds_more(bytes(data), self._max_objects):
             raise Undecodable(f"more than {self._max_objects} parts")
+        if self._alike.used:
+            self._alike.restart()
         try:
             value, end = unpackb(_HEAD + data + _TAIL, ext_hook=self._hook)
         except Exception as error:  # noqa: BLE001 - whatever it is, the bytes are at fault

@@ -7,7 +7,23 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Capture", "Draft", "Entry", "Failure", "Found", "Hold", "Outcome", "Terms"]
+__all__ = [
+    "MAX_TAGS",
+    "MAX_TAG_BYTES",
+    "Capture",
+    "Draft",
+    "Entry",
+    "Failure",
+    "Found",
+    "Hold",
+    "Outcome",
+    "Terms",
+]
+
+MAX_TAGS = 64
+"""How many tags an entry may carry."""
+MAX_TAG_BYTES = 512
+"""How long a tag may be, in UTF-8."""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,8 @@ between two values: ``("a:b", "c")`` and ``("a", "b:c")`` differ, as do 1, True,
 `docs/reference/keys.md` lists the forms.
 
 - Content never raises, whatever its size: integers of any length, lone surrogates, NaN (all NaNs are one), nesting to
-  any depth that Python can hold (the walk keeps its own stack). 0.0 and -0.0 differ.
+  any depth that Python can hold (the walk keeps its own stack). 0.0 and -0.0 differ. What a value's own methods raise
+  while it is read refuses the value; a subclass of a builtin is read as the builtin, past methods that it overrides.
 - Sets and dicts are order-free: the encodings of their members are sorted. A long member enters that sort as its
   digest, so nested sets cost linear time.
 - An object counts as the values of its declared fields under its class's name (dataclass, pydantic, msgspec, attrs,
@@ -16,23 +17,21 @@ between two values: ``("a:b", "c")`` and ``("a", "b:c")`` differ, as do 1, True,
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import datetime as dt
-import decimal
 import enum
 import hashlib
-import math
-import struct
 import sys
 import types
 import typing
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..errors import UnstableArgumentError
+from .scalar_forms import PLAIN, SCALARS, class_name, text_form
 
-__all__ = ["Place", "class_name", "digest", "encode", "own_key", "own_state"]
+__all__ = ["Place", "digest", "encode", "own_key", "own_state"]
 
 MAX_DEPTH = 100_000
 """Levels of nesting; more is taken for a `__cache_key__` that never ends."""
@@ -49,19 +48,27 @@ class Place(NamedTuple):
 def encode(value: object, place: Place) -> bytes:
     """The canonical bytes of `value`, self-delimiting.
 
-    Raises UnstableArgumentError for a value without a stable identity, for one that contains itself, and beyond
-    `MAX_DEPTH` levels.
+    Raises UnstableArgumentError for a value without a stable identity, for one that contains itself, beyond
+    `MAX_DEPTH` levels, and for one that can't be read.
     """
-    scalar = _SCALARS.get(type(value))
-    if scalar is not None:
-        return scalar(value)
+    try:
+        scalar = SCALARS.get(type(value))
+        return scalar(value) if scalar is not None else _encode(value, place)
+    except (UnstableArgumentError, MemoryError):
+        raise
+    except Exception as error:
+        problem = f"is or holds something that can't be read: {type(error).__name__} was raised"
+        raise _refusal(place, problem, type(value)) from error
+
+
+def _encode(value: object, place: Place) -> bytes:
     out = bytearray()
     stack: list[tuple[object, Iterator[object]]] = [(None, iter((value,)))]
     active: set[int] = set()
     while stack:
         owner, children = stack[-1]
         for child in children:
-            scalar = _SCALARS.get(type(child))
+            scalar = SCALARS.get(type(child))
             if scalar is not None:
                 out += scalar(child)
                 continue
@@ -69,7 +76,7 @@ def encode(value: object, place: Place) -> bytes:
                 raise _refusal(place, "contains itself")
             if len(stack) > MAX_DEPTH:
                 raise _refusal(place, f"is nested more than {MAX_DEPTH} levels deep")
-            opened = _open(child, out)
+            opened = _open(child, out, place)
             if opened is None:
                 raise _refusal(place, f"{'is' if child is value else 'holds'} {_describe(child)}", type(child))
             active.add(id(child))
@@ -86,104 +93,45 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def own_key(value: object) -> tuple[object, ...]:
-    """What the `__cache_key__` of the value's class says, a method or a property; nothing where the class has none."""
-    if getattr(type(value), "__cache_key__", None) is None:
-        return ()
-    told: Any = value.__cache_key__  # type: ignore[attr-defined]
-    return (told() if callable(told) else told,)
+def own_key(value: object, place: Place) -> tuple[object] | None:
+    """What the `__cache_key__` of the value's class says, a method or a property, alone in a tuple; None without one.
+
+    Raises UnstableArgumentError where asking raises something, or gives a coroutine.
+    """
+    kind = type(value)
+    if getattr(kind, "__cache_key__", None) is None:
+        return None
+    wrong = f"__cache_key__ of class {kind.__qualname__}, asked for {place.argument!r} of {place.function},"
+    try:
+        told: Any = value.__cache_key__  # type: ignore[attr-defined]
+        key = told() if callable(told) else told
+    except (UnstableArgumentError, MemoryError):
+        raise
+    except Exception as error:
+        raise UnstableArgumentError(f"{wrong} raised {type(error).__name__}") from error
+    if isinstance(key, types.CoroutineType):
+        key.close()
+        raise UnstableArgumentError(f"{wrong} must be a plain method, not an async one")
+    return (key,)
 
 
 def own_state(value: object) -> dict[str, object]:
-    """The instance's own attributes, from its `__dict__` and its slots."""
-    state: dict[str, object] = dict(getattr(value, "__dict__", None) or {})
+    """The instance's own attributes, from its `__dict__` and its slots, past whatever guards them."""
+    try:
+        state: dict[str, object] = dict(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        state = {}
     for kind in type(value).__mro__:
-        slots = kind.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name in ("__dict__", "__weakref__"):
-                continue
-            mangled = f"_{kind.__name__.lstrip('_')}{name}" if name[:2] == "__" and name[-2:] != "__" else name
-            if hasattr(value, mangled):
-                state[mangled] = getattr(value, mangled)
+        for name, slot in vars(kind).items() if "__slots__" in vars(kind) else ():
+            if isinstance(slot, types.MemberDescriptorType) and name not in state:
+                try:
+                    state[name] = slot.__get__(value)
+                except AttributeError:  # it has no value
+                    pass
     return state
 
 
-# --- scalars: one tag, one length, one content ---------------------------------------------------------------------
-
-
-def _blob(tag: bytes, data: bytes) -> bytes:
-    return b"%b%d:%b" % (tag, len(data), data)
-
-
-def _text(tag: bytes, text: str) -> bytes:
-    return _blob(tag, text.encode("utf-8", "surrogatepass"))
-
-
-def _str(value: str) -> bytes:
-    data = value.encode("utf-8", "surrogatepass")
-    return b"s%d:%b" % (len(data), data)
-
-
-def _int(value: int) -> bytes:
-    return _blob(b"i", int.to_bytes(value, value.bit_length() // 8 + 1, "big", signed=True))
-
-
-def _float(value: float) -> bytes:
-    return b"fnan" if math.isnan(value) else b"f" + struct.pack(">d", value)
-
-
-def _zone(value: dt.datetime | dt.time) -> bytes:
-    """Fold and zone: two zones that agree on the offset now, which `isoformat` tells, may differ on it tomorrow."""
-    zone = value.tzinfo
-    if zone is None:
-        return b"%d-" % value.fold
-    name = getattr(zone, "key", None) or getattr(zone, "zone", None) or value.tzname()
-    return b"%d+%b%b" % (value.fold, class_name(type(zone)), _text(b"s", str(name)))
-
-
-def _datetime(value: dt.datetime) -> bytes:
-    return _text(b"M", dt.datetime.isoformat(value)) + _zone(value)
-
-
-def _time(value: dt.time) -> bytes:
-    return _text(b"h", dt.time.isoformat(value)) + _zone(value)
-
-
-def _timedelta(value: dt.timedelta) -> bytes:
-    return b"w%d,%d,%d;" % (value.days, value.seconds, value.microseconds)
-
-
-def _range(value: range) -> bytes:
-    return b"r" + _int(value.start) + _int(value.stop) + _int(value.step)
-
-
-_SCALARS: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda _value: b"N",
-    bool: lambda value: b"T" if value else b"F",
-    str: _str,
-    int: _int,
-    float: _float,
-    complex: lambda value: b"c" + _float(value.real) + _float(value.imag),
-    bytes: lambda value: _blob(b"b", value),
-    dt.datetime: _datetime,
-    dt.date: lambda value: _text(b"D", dt.date.isoformat(value)),
-    dt.time: _time,
-    dt.timedelta: _timedelta,
-    decimal.Decimal: lambda value: _text(b"x", decimal.Decimal.__str__(value)),
-    uuid.UUID: lambda value: b"u" + value.bytes,
-    range: _range,
-    type(...): lambda _value: b".",
-    type(NotImplemented): lambda _value: b"!",
-}
-
-
 # --- everything that holds other values ----------------------------------------------------------------------------
-
-
-def class_name(kind: type) -> bytes:
-    """The class by module and qualified name."""
-    module = "pathlib" if kind.__module__ == "pathlib._local" else kind.__module__  # as it is called in Python 3.13
-    return _text(b"C", f"{module}.{kind.__qualname__}")
 
 
 def _members(out: bytearray, tag: bytes, members: Iterable[tuple[object, ...]], count: int) -> Iterator[object]:
@@ -228,25 +176,25 @@ _CONTAINERS: dict[type, Callable[[Any, bytearray], Iterator[object]]] = {
 }
 
 
-def _open(value: object, out: bytearray) -> Iterator[object] | None:
+def _open(value: object, out: bytearray, place: Place) -> Iterator[object] | None:
     """Write the head of `value` and give the values that it holds; None if it has no stable identity."""
     kind = type(value)
     container = _CONTAINERS.get(kind)
     if container is not None:
         return container(value, out)
-    told = own_key(value)
-    if told:
-        return _object(b"K", kind, told, out)
+    key = own_key(value, place)
+    if key is not None:
+        return _object(b"K", kind, key, out)
     name = _importable_name(value)
     if name is not None:
-        out += _text(b"n", name)
+        out += text_form(b"n", name)
         return iter(())
-    if isinstance(value, enum.Enum):
-        return _object(b"E", kind, (value.value if isinstance(value, enum.Flag) else value.name,), out)
+    if issubclass(kind, enum.Enum):
+        return _object(b"E", kind, _member(value), out)
     names = _field_names(value)
     if names is not None:
         held = {name: getattr(value, name) for name in names if hasattr(value, name)}
-        extra = getattr(value, "__pydantic_extra__", None)
+        extra = _attribute(value, "__pydantic_extra__")
         return _object(b"O", kind, (held, extra), out)
     parts = _parts(value)
     return None if parts is None else _object(b"P", kind, parts, out)
@@ -257,9 +205,25 @@ def _object(tag: bytes, kind: type, children: tuple[object, ...], out: bytearray
     return iter(children)
 
 
+def _member(value: Any) -> tuple[object, ...]:
+    """A flag's number, a member's name; what `_missing_` made bears the name of a member, but has another value."""
+    if isinstance(value, enum.Flag):
+        return (value._value_,)
+    known = type(value)._member_map_.get(value._name_) is value
+    return (value._name_,) if known else (value._name_, value._value_)
+
+
+def _attribute(value: object, name: str) -> object:
+    """The attribute; None where there is none, or reading it raises: what has a stable identity has others."""
+    try:
+        return getattr(value, name, None)
+    except Exception:  # noqa: BLE001 (a proxy outside of its context may raise anything)
+        return None
+
+
 def _importable_name(value: object) -> str | None:
     """Module and qualified name of a class or function, if they lead back to this very object."""
-    module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    module, path = _attribute(value, "__module__"), _attribute(value, "__qualname__")
     if not isinstance(module, str) or not isinstance(path, str):
         return None
     found: object = sys.modules.get(module)
@@ -293,13 +257,19 @@ def _parts(value: object) -> tuple[object, ...] | None:
         named = _NAMED.get(f"{base.__module__}.{base.__qualname__}")
         if named is not None:
             return named(value)
-        scalar = _SCALARS.get(base)
+        scalar = SCALARS.get(base)
         if scalar is not None:  # str() too, for a subclass that is finer than its base: pandas' nanoseconds
             shown = str(value) if isinstance(value, dt.date | dt.time | dt.timedelta) else None
-            return (scalar(value), own_state(value), shown)
+            plain = PLAIN.get(base)
+            return (scalar(plain(value) if plain else value), own_state(value), shown)
         if base in _CONTAINERS:
-            return (base(value), own_state(value))
+            return (_copied(value, base), own_state(value))
     return None
+
+
+def _copied(value: Any, base: Any) -> object:
+    """What a subclass of a container holds, past methods that it overrides."""
+    return base(dict.items(value) if base is dict else base.__iter__(value))
 
 
 def _generic(value: object) -> tuple[object, ...] | None:
@@ -325,8 +295,8 @@ _NAMED: dict[str, Callable[[Any], tuple[object, ...] | None]] = {
     "builtins.bytearray": lambda value: (bytes(value), own_state(value)),
     "builtins.memoryview": lambda value: None if "O" in value.format else (value.format, value.shape, value.tobytes()),
     "array.array": lambda value: (value.typecode, value.tobytes()),
-    "collections.deque": lambda value: (list(value), own_state(value)),
-    "collections.OrderedDict": lambda value: (list(value.items()), own_state(value)),
+    "collections.deque": lambda value: (list(collections.deque.__iter__(value)), own_state(value)),
+    "collections.OrderedDict": lambda value: (list(collections.OrderedDict.items(value)), own_state(value)),
     "builtins.mappingproxy": lambda value: (dict(value),),
     "re.Pattern": lambda value: (value.pattern, value.flags),
     "functools.partial": lambda value: (value.func, value.args, value.keywords),

@@ -127,7 +127,15 @@ def given_by_url(facts: RequestFacts, name: str, value: object, default: object)
 
     It does if the path or query has a parameter of that name with the value's text, or has none of that name and the
     argument is at its default. Values are compared as text because frameworks convert them: ``/users/7`` gives 7.
+    A value that can't be compared isn't told.
     """
+    try:
+        return _is_given(facts, name, value, default)
+    except Exception:  # noqa: BLE001 (the value's own methods may raise anything)
+        return False
+
+
+def _is_given(facts: RequestFacts, name: str, value: object, default: object) -> bool:
     if name in facts.path_params:
         return _same_text(value, [str(facts.path_params[name])])
     sent = [content for key, content in _query_pairs(facts.query) if key == name.encode()]
@@ -155,7 +163,7 @@ def _same_text(value: object, sent: list[str]) -> bool:
 
 def _is_text_of(sent: str, value: object) -> bool:
     if isinstance(value, enum.Enum):
-        value = value.value
+        value = value._value_
     if isinstance(value, bool):
         return sent.lower() == str(value).lower()
     if isinstance(value, dt.date | dt.time):

@@ -12,7 +12,7 @@ from ..model.duration import to_ttl
 from ..model.entry import Draft
 from ..model.item import CacheItem
 from ..model.report import CacheStats
-from .key_checks import check_tags
+from .key_checks import check_encodes, check_tags
 
 __all__ = ["check_amount", "check_pattern", "drafts_of", "not_stored", "stats_of"]
 
@@ -25,18 +25,21 @@ def check_amount(amount: object) -> int:
     """An amount to count by, up or down. Raises ArgumentTypeError, and ArgumentError beyond 64 bits."""
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise ArgumentTypeError(f"amount must be an int, not {type(amount).__name__}")
-    if not -MOST <= amount <= MOST:
-        raise ArgumentError(f"amount must be from {-MOST} to {MOST}, not {amount}")
-    return amount
+    plain = int.__index__(amount)  # an IntEnum would be written by its name
+    if not -MOST <= plain <= MOST:
+        raise ArgumentError(f"amount must be from {-MOST} to {MOST}, not {plain}")
+    return plain
 
 
 def check_pattern(pattern: object) -> str:
-    """A glob over keys. Raises ArgumentTypeError, and ArgumentError for an empty one."""
+    """A glob over keys. Raises ArgumentTypeError, and ArgumentError for an empty one or one that can't be encoded."""
     if not isinstance(pattern, str):
         raise ArgumentTypeError(f"pattern must be a str, not {type(pattern).__name__}")
     if not pattern:
         raise ArgumentError("pattern must not be empty; '*' stands for every key of this prefix")
-    return pattern
+    text = str.__str__(pattern)
+    check_encodes(text, "pattern")
+    return text
 
 
 def drafts_of(

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import cast
 
 from ..errors import ArgumentError, ArgumentTypeError
+from ..model.entry import MAX_TAG_BYTES, MAX_TAGS
+from .key_text import bound_key
 
-__all__ = ["MAX_TAGS", "MAX_TAG_BYTES", "check_key", "check_keys", "check_tags"]
-
-MAX_TAGS = 64
-MAX_TAG_BYTES = 512
+__all__ = ["check_encodes", "check_key", "check_keys", "check_tags", "check_texts"]
 
 
 def check_key(key: object) -> str:
@@ -24,7 +23,7 @@ def check_key(key: object) -> str:
         raise ArgumentError("a key must not be empty")
     if text[0] == "#":
         raise ArgumentError(f"a key must not begin with '#', which marks the cache's own keys: {text[:80]!r}")
-    _check_encodes(text, "a key")
+    check_encodes(text, "a key")
     return text
 
 
@@ -34,26 +33,29 @@ def check_keys(keys: object) -> list[str]:
 
 
 def check_tags(tags: object, *, most: float = MAX_TAGS) -> tuple[str, ...]:
-    """The tags, each once, in order.
+    """The tags, each once, in order; one above `MAX_TAG_BYTES`, or that UTF-8 can't encode, as its head and a digest.
 
-    Raises ArgumentTypeError for a bare string or a tag that is none, ArgumentError for an empty tag, one above
-    `MAX_TAG_BYTES` bytes of UTF-8, and more than `most` tags: those that one entry may carry.
+    Raises ArgumentTypeError for a bare string or a tag that is none, ArgumentError for an empty tag, and for more than
+    `most` tags: those that one entry may carry.
     """
     if tags == ():
         return ()
-    checked: dict[str, None] = {}
+    checked = tuple(dict.fromkeys([bound_key(text, MAX_TAG_BYTES) for text in check_texts(tags)]))
+    if len(checked) > most:
+        raise ArgumentError(f"at most {most} tags, not {len(checked)}")
+    return checked
+
+
+def check_texts(tags: object) -> list[str]:
+    """Tags, or templates of some, as they are written. Raises as `check_tags`, but for their number."""
+    texts: list[str] = []
     for tag in _several(tags, "tags", "a sequence of tags"):
         if not isinstance(tag, str):
             raise ArgumentTypeError(f"a tag must be a str, not {type(tag).__name__}")
-        text = str.__str__(tag)
-        if not text:
-            raise ArgumentError("a tag must not be empty")
-        if _check_encodes(text, "a tag") > MAX_TAG_BYTES:
-            raise ArgumentError(f"a tag must have at most {MAX_TAG_BYTES} bytes: {text[:80]!r}... is longer")
-        checked[text] = None
-    if len(checked) > most:
-        raise ArgumentError(f"at most {most} tags, not {len(checked)}")
-    return tuple(checked)
+        texts.append(str.__str__(tag))
+    if "" in texts:
+        raise ArgumentError("a tag must not be empty")
+    return texts
 
 
 def _several(values: object, name: str, meant: str) -> Iterable[object]:
@@ -64,12 +66,11 @@ def _several(values: object, name: str, meant: str) -> Iterable[object]:
     return cast("Iterable[object]", values)
 
 
-def _check_encodes(text: str, what: str) -> int:
-    """The length in UTF-8. Raises ArgumentError for text that has none (a lone surrogate)."""
-    if text.isascii():
-        return len(text)
+def check_encodes(text: str, what: str) -> None:
+    """Raises ArgumentError for text that has no UTF-8 (a lone surrogate)."""
     try:
-        return len(text.encode())
+        text.encode()
+        return
     except UnicodeEncodeError:
         pass
     raise ArgumentError(f"{what} must be encodable as UTF-8; {text[:80]!r} holds a lone surrogate")

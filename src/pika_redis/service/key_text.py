@@ -11,6 +11,7 @@ import decimal
 import enum
 import re
 import uuid
+from typing import Any
 
 from .canonical import digest
 
@@ -20,29 +21,42 @@ MAX_ARGUMENT_TEXT = 40
 MIN_KEY_LENGTH = 64
 """The smallest limit for `bound_key`: below it, no head would be left beside the digest."""
 
+_CUT = "…"
+"""Stands between the head and the digest of a shortened key; 3 bytes."""
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 _SHORT_NUMBER_BITS = 128
 # The separator, our escape character, what a glob or a cluster's hash tag reads as syntax, and what doesn't print.
 _UNSAFE = re.compile(r"[:%*?\[\]\\{}\s\x00-\x20\x7f-\x9f\ud800-\udfff]")
 _SHOWN_AS_STR = frozenset({bool, type(None), float, decimal.Decimal, uuid.UUID, dt.date, dt.time, dt.timedelta})
 
 
-def argument_text(value: object) -> str:
+def argument_text(value: Any) -> str:
     """The value as at most 40 characters without ``:``, glob syntax, control or white space characters.
 
     Strings, bytes, numbers, dates, UUIDs and names of enum members show their content, everything else its class.
     """
-    if isinstance(value, enum.Enum):
-        return escape_text(value.name or type(value).__name__)
-    if isinstance(value, str):
-        return escape_text(str.__str__(value[:MAX_ARGUMENT_TEXT]))
-    if isinstance(value, bytes):
-        return escape_text(value[:MAX_ARGUMENT_TEXT].decode("latin-1"))
-    if isinstance(value, dt.datetime):
+    kind = type(value)  # no `isinstance`, and no method of a subclass: it may raise, or tell something else
+    if issubclass(kind, enum.Enum):
+        return _member_text(value)
+    if issubclass(kind, str):
+        return escape_text(str.__getitem__(value, slice(MAX_ARGUMENT_TEXT)))
+    if issubclass(kind, bytes):
+        return escape_text(bytes.__getitem__(value, slice(MAX_ARGUMENT_TEXT)).decode("latin-1"))
+    if issubclass(kind, dt.datetime):
         return escape_text(dt.datetime.isoformat(value))
-    kind = type(value)
-    if kind in _SHOWN_AS_STR or (isinstance(value, int) and value.bit_length() <= _SHORT_NUMBER_BITS):
+    if kind in _SHOWN_AS_STR:
         return escape_text(str(value))
+    if issubclass(kind, int) and int.bit_length(value) <= _SHORT_NUMBER_BITS:
+        return escape_text(int.__repr__(value))
     return escape_text(kind.__name__)
+
+
+def _member_text(member: Any) -> str:
+    """The name of a member; the value of what `_missing_` made under one; the class of flags without a name."""
+    kind = type(member)
+    if issubclass(kind, enum.Flag) or kind._member_map_.get(member._name_) is member:
+        return escape_text(member._name_ or kind.__name__)
+    return argument_text(member._value_)
 
 
 def named_text(name: str, value: object) -> str:
@@ -66,15 +80,25 @@ def _cut(escaped: str) -> str:
 def bound_key(key: str, limit: int) -> str:
     """The key itself, or, where its UTF-8 is longer than `limit` bytes, a readable head and the digest of all of it.
 
-    `limit` is at least `MIN_KEY_LENGTH`. The same key always gives the same result.
+    `limit` is at least `MIN_KEY_LENGTH`. The same key always gives the same result, and another key another one: a key
+    that looks like such a result is shortened too. So is a text that UTF-8 can't encode.
     """
-    if len(key) * 4 <= limit:
+    if _fits(key, limit):
         return key
     data = key.encode("utf-8", "surrogatepass")
-    if len(data) <= limit:
-        return key
-    head = data[: limit - 33].decode("utf-8", "ignore")
-    return f"{head}:{digest(data)}"
+    head = data[: limit - 35].decode("utf-8", "ignore")
+    return f"{head}{_CUT}{digest(data)}"
+
+
+def _fits(key: str, limit: int) -> bool:
+    if key.isascii():
+        return len(key) <= limit
+    if key[-33:-32] == _CUT and _DIGEST.fullmatch(key, len(key) - 32):
+        return False
+    try:
+        return len(key.encode()) <= limit
+    except UnicodeEncodeError:
+        return False
 
 
 def _percent(match: re.Match[str]) -> str:

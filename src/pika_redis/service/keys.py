@@ -20,11 +20,12 @@ from typing import Literal, TypeAlias, cast
 
 from ..errors import ArgumentError, ArgumentTypeError, ConfigurationError, UnstableArgumentError
 from .arguments import Binder, NamedCall, Receiver, guess_receiver, is_request, known_names, request_scoped_parameters
-from .canonical import Place, class_name, digest, encode, own_key, own_state
+from .canonical import Place, digest, encode, own_key, own_state
 from .http_key import current_request, facts_of, given_by_url, http_key
 from .key_checks import check_key
 from .key_text import argument_text, named_text
 from .namesakes import warn_of_namesakes
+from .scalar_forms import class_name
 from .tags import TagMaker, Tags
 
 __all__ = ["KeyGenerator", "KeyMaker", "KeyRules"]
@@ -123,11 +124,13 @@ class KeyMaker:
         else:
             shape = tuple(map(type, args))
             values = args[1:] if self._of_instance else args
-        known = self.memo.get(shape)
-        if known is not None:
-            key = known.get(values)
-            if key is not None:
-                return key
+        try:
+            known = self.memo.get(shape)
+            key = None if known is None else known.get(values)
+        except Exception:  # noqa: BLE001 (a metaclass may leave its classes without a hash)
+            return self._make(args, kwargs)
+        if key is not None:
+            return key
         made = self._make(args, kwargs)
         if made is not None and self._remembers and self._may_remember(args, kwargs):
             self._remember(shape, values, made)
@@ -197,15 +200,16 @@ class KeyMaker:
     def _runtime_class(self, args: tuple[object, ...]) -> bytes:
         if self.receiver is Receiver.NONE:
             return b""
-        return class_name(args[0] if isinstance(args[0], type) else type(args[0]))
+        return class_name(_class_of(args[0]))
 
     def _receiver_key(self, args: tuple[object, ...]) -> bytes:
         """What `__cache_key__` of the receiver says; nothing, and one warning for an instance with state, without."""
         if self.receiver is Receiver.NONE:
             return b""
-        told = own_key(args[0])
-        if told:
-            return encode(("__cache_key__", *told), Place(self.receiver.value, self._function))
+        place = Place(self.receiver.value, self._function)
+        key = own_key(args[0], place)
+        if key is not None:
+            return encode(("__cache_key__", *key), place)
         if self.receiver is Receiver.INSTANCE and not self._warned and own_state(args[0]).keys() - _NOT_STATE:
             self._warned = True
             logger.warning(
@@ -221,7 +225,7 @@ class KeyMaker:
     def _may_remember(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> bool:
         """Whether the arguments alone tell the key, and are of exact, small, immutable types."""
         if self.receiver is not Receiver.NONE:
-            if hasattr(type(args[0]), "__cache_key__"):
+            if hasattr(type(args[0]), "__cache_key__") or not _is_plain_class(_class_of(args[0])):
                 return False
             args = args[1:]
         return all(map(_is_memorable, args)) and all(map(_is_memorable, kwargs.values()))
@@ -277,6 +281,18 @@ def _plain_default(parameter: Parameter) -> object:
         return {}
     from_fastapi = type(parameter.default).__module__.startswith("fastapi.")
     return getattr(parameter.default, "default", None) if from_fastapi else parameter.default
+
+
+def _class_of(receiver: object) -> type:
+    """The class that a method was called on. Not by `isinstance`, which asks a proxy what it stands for."""
+    kind = type(receiver)
+    return cast("type", receiver) if issubclass(kind, type) else kind
+
+
+def _is_plain_class(kind: type) -> bool:
+    """Whether the class equals no other one: a metaclass may say otherwise."""
+    meta: object = type(kind)
+    return getattr(meta, "__eq__", None) is object.__eq__ and getattr(meta, "__hash__", None) is object.__hash__
 
 
 def _is_memorable(value: object) -> bool:

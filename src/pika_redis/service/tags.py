@@ -11,12 +11,14 @@ from typing import TypeAlias, cast
 
 from ..errors import ArgumentTypeError, ConfigurationError, UnstableArgumentError
 from .arguments import NamedCall
-from .key_checks import check_keys, check_tags
+from .key_checks import check_keys, check_tags, check_texts
 
 __all__ = ["TagMaker", "Tags"]
 
 Tags: TypeAlias = Sequence[str] | Callable[..., Iterable[str]]
 
+_NOTHING = "''"
+"""The tag that a template becomes whose arguments have no text: no tag is empty."""
 _Field = tuple[str, tuple[str, ...]]
 
 
@@ -27,7 +29,14 @@ class TagMaker:
     """What a function's calls are tagged with; everything wrong with a template raises here, at decoration."""
 
     def __init__(
-        self, tags: Tags, parameters: Sequence[str], function: str, check: _Check = check_tags, noun: str = "tag"
+        self,
+        tags: Tags,
+        parameters: Sequence[str],
+        function: str,
+        noun: str = "tag",
+        *,
+        written: _Check = check_texts,
+        check: _Check = check_tags,
     ) -> None:
         self._function = function
         self._check = check
@@ -39,14 +48,14 @@ class TagMaker:
         if callable(tags):
             self._call = NamedCall(tags, parameters, f"{noun}s", function)
             return
-        self._templates = [_Template(text, parameters, function, noun) for text in check(tags)]
+        self._templates = [_Template(text, parameters, function, noun) for text in written(tags)]
         if not any(template.fields for template in self._templates):
             self.static = tuple(check([template.fill({}) for template in self._templates]))
 
     @classmethod
     def of_keys(cls, keys: Tags, parameters: Sequence[str], function: str) -> TagMaker:
         """The same for keys, without the service's prefix. Raises for what is no key."""
-        return cls(keys, parameters, function, check_keys, "key")
+        return cls(keys, parameters, function, "key", written=check_keys, check=check_keys)
 
     def resolve(self, arguments: Mapping[str, object]) -> tuple[str, ...]:
         """The tags of one call, each once, in order. Raises ArgumentError or ArgumentTypeError for what is no tag."""
@@ -69,6 +78,7 @@ class _Template:
     def __init__(self, text: str, parameters: Sequence[str], function: str, noun: str) -> None:
         self._text = text
         self._noun = noun
+        self._nothing = _NOTHING if noun == "tag" else ""
         self._function = function
         self.fields: list[_Field] = []
         self._literals: list[str] = []
@@ -96,14 +106,24 @@ class _Template:
     def fill(self, arguments: Mapping[str, object]) -> str:
         shown = [self._show(arguments[name], path) for name, path in self.fields]
         shown += [""] * (len(self._literals) - len(shown))
-        return "".join(literal + text for literal, text in zip(self._literals, shown, strict=True))
+        return "".join(literal + text for literal, text in zip(self._literals, shown, strict=True)) or self._nothing
 
     def _show(self, value: object, path: tuple[str, ...]) -> str:
+        try:
+            return self._shown(value, path)
+        except (UnstableArgumentError, MemoryError):
+            raise
+        except Exception as error:
+            raise UnstableArgumentError(
+                f"{self._noun} {self._text!r} of {self._function} can't be filled: {type(error).__name__} was raised"
+            ) from error
+
+    def _shown(self, value: object, path: tuple[str, ...]) -> str:
         for attribute in path:
             try:
                 value = getattr(value, attribute)
             except AttributeError as error:
-                raise ArgumentTypeError(
+                raise UnstableArgumentError(
                     f"{self._noun} {self._text!r} of {self._function}: an object of class {type(value).__qualname__} "
                     f"has no attribute {attribute!r}"
                 ) from error

@@ -4,9 +4,10 @@ Forms: ``redis://[[user]:password@]host[:port][/db]``, ``rediss://`` for TLS, ``
 names of the two, ``unix://[[user]:password@]/path``, ``memory://`` and ``embedded://``. Options after ``?`` are those
 of `OPTIONS`.
 
-A URL may hold a password anywhere once it is mistyped: a ``/`` in it ends the host, a ``:`` makes it a port. So an
-error says which part is wrong and what is allowed, and quotes nothing but scheme and option names; none is raised
-while another one that quotes is being handled.
+A URL may hold a password anywhere once it is mistyped: a ``/`` in it ends the host, a ``:`` makes it a port, a ``&``
+begins an option. So an error says which part is wrong and what is allowed, and quotes nothing of the URL but names that
+are known here; none is raised while another one that quotes is being handled. For the same reason a host is only what
+can be one.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ _KINDS: Mapping[str, AddressKind] = {
 _SHOWN: Mapping[AddressKind, str] = {"tcp": "redis", "tls": "rediss", "unix": "unix"}
 _TLS_OPTIONS = ("tls_ca_file", "tls_cert_file", "tls_key_file", "tls_verify")
 OPTIONS = ("db", "username", "password", *_TLS_OPTIONS)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
-_OPTION_NAME = re.compile(r"[a-z_]{1,24}")
+_OTHER_SCHEMES = ("http", "https", "tcp", "tls", "socket", "redis+socket", "redis+unix", "redis+tls")
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f#]")
+_ZONE = re.compile(r"[A-Za-z0-9._~-]{1,32}")
+_NO_HOST = re.compile(r"[\x00-\x20\x7f#@/?:%\\]|\A\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +88,20 @@ class Address:
     """The parts and options that a URL spelled out, by the names of these fields and of `OPTIONS`."""
 
     def __post_init__(self) -> None:
+        if not (self.password is None or isinstance(self.password, Secret)):
+            raise ArgumentTypeError(f"password must be a Secret here, not {type(self.password).__name__}")
         _check_text("host", self.host)
         for name in ("username", "path"):
             if getattr(self, name) is not None:
                 _check_text(name, getattr(self, name))
-        if not self.host or _FORBIDDEN.search(self.host):
-            raise ConfigurationError(f"host must be a name or an IP address, not {self.host!r}")
-        _check_number("port", self.port, 1, 65535)
-        _check_number("db", self.db, 0, MAX_DB)
-        if not (self.password is None or isinstance(self.password, Secret)):
-            raise ArgumentTypeError(f"password must be a Secret here, not {type(self.password).__name__}")
+        if self.password is not None:
+            _check_text("password", self.password.reveal())
+        if _NO_HOST.search(self.host) and not _is_ipv6(self.host):
+            raise ConfigurationError(
+                "host must be a name or an IP address and nothing else: user, password and port have their own places"
+            )
+        object.__setattr__(self, "port", _checked_number("port", self.port, 1, 65535))
+        object.__setattr__(self, "db", _checked_number("db", self.db, 0, MAX_DB))
         if (self.tls is not None) != (self.kind == "tls") or (self.path is not None) != (self.kind == "unix"):
             raise ConfigurationError(f"path is for kind 'unix' and tls for kind 'tls'; this one is {self.kind!r}")
 
@@ -156,7 +162,7 @@ def _kind(scheme: str) -> AddressKind:
     allowed = ", ".join(f"{name}://" for name in _KINDS)
     if scheme in ("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"):
         raise ConfigurationError(f"{scheme}:// is not spoken by this version, which knows {allowed}")
-    shown = f"scheme {scheme!r} is unknown" if _SCHEME.fullmatch(scheme) else "it has no readable scheme"
+    shown = f"scheme {scheme!r} is unknown" if scheme in _OTHER_SCHEMES else "it has no readable scheme"
     raise ConfigurationError(f"the server URL must begin with one of {allowed}; {shown}")
 
 
@@ -166,11 +172,13 @@ def _options(query: str, kind: AddressKind) -> dict[str, str]:
         raise ConfigurationError(
             "user, password and options of the server URL must be percent-encoded: %3F is '?', %40 is '@'"
         )
-    for pair in filter(None, query.split("&")):
-        name, _, value = pair.partition("=")
-        if name not in OPTIONS:
-            shown = f"option {name!r}" if _OPTION_NAME.fullmatch(name) else "an option"
-            raise ConfigurationError(f"{shown} of the server URL is unknown; allowed are {', '.join(OPTIONS)}")
+    for number, pair in enumerate(filter(None, query.split("&")), 1):
+        name, equals, value = pair.partition("=")
+        if name not in OPTIONS or not equals:
+            raise ConfigurationError(
+                f"option {number} of the server URL is unknown; allowed are {', '.join(OPTIONS)}, each with =value, "
+                "in which '&' must be percent-encoded: %26"
+            )
         if name in options:
             raise ConfigurationError(f"option {name!r} of the server URL is given twice")
         if name in _TLS_OPTIONS and kind != "tls":
@@ -246,20 +254,30 @@ def _decoded(text: str, part: str) -> str:
 
 
 def _is_ipv6(text: str) -> bool:
+    address, percent, zone = text.replace("%25", "%").partition("%")
     try:
-        ipaddress.IPv6Address(text.replace("%25", "%"))
+        ipaddress.IPv6Address(address)
     except ValueError:
         return False
-    return True
+    return not percent or _ZONE.fullmatch(zone) is not None
 
 
 def _check_text(name: str, value: object) -> None:
+    """The errors are raised outside the handler: a UnicodeEncodeError carries what it couldn't write."""
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{name} must be a str, not {type(value).__name__}")
+    try:
+        value.encode()
+        return
+    except UnicodeError:
+        pass
+    raise ConfigurationError(f"{name} must be encodable as UTF-8; this one holds a lone surrogate")
 
 
-def _check_number(name: str, value: object, low: int, high: int) -> None:
+def _checked_number(name: str, value: object, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ArgumentTypeError(f"{name} must be an int, not {type(value).__name__}")
-    if not low <= value <= high:
-        raise ConfigurationError(f"{name} must be from {low} to {high}, not {value}")
+    number = int.__index__(value)  # an IntEnum would be written by its name
+    if not low <= number <= high:
+        raise ConfigurationError(f"{name} must be from {low} to {high}, not {number}")
+    return number

@@ -4,20 +4,40 @@
 flow must not reach the server after what the new connection does (a stalled SET that lands after an acknowledged
 DELETE would bring the old value back). The predecessor is named by its number *and* its address as the server saw it: a
 server that was restarted counts from the beginning, and the number alone would hit a stranger.
+
+The login's words come back in some errors, whole or in part, from servers that don't know HELLO and from proxies. So of
+an error that answers HELLO nothing is told but its code and what we make of it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from ..errors import AccessDeniedError, CacheServerError, CacheUnavailableError
 from ..model.clock import Clock
 from .connection import Command, Connection, Reply
 from .endpoint import Credentials
+from .framing import pack_all
+from .replies import NotServing
 
 __all__ = ["Client", "Credentials", "Login", "ServerFacts", "TimeSample", "shake_hands"]
+
+
+_CODE: Final = re.compile(r"[A-Z]{2,16}")
+_NOT_NOW: Final = ("max number of clients", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
+_NO_RESP3: Final = "the server does not speak RESP3, as Redis 6 and Valkey 7.2 do"
+_NO_LOGIN: Final = "a password is set here (REDIS_PASSWORD), and the server has none for this user"
+_MEANINGS: Final = (
+    ("NOPROTO", _NO_RESP3),
+    ("unknown command", _NO_RESP3),
+    ("without any password configured", _NO_LOGIN),
+    ("no password is set", _NO_LOGIN),
+    ("DENIED", "the server is in protected mode, in which it takes no connections from other machines"),
+)
+"""What errors that answer HELLO mean, by words in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,7 @@ async def shake_hands(connection: Connection, login: Login, predecessor: Client 
     """
     credentials = login.credentials
     commands = _commands(login, predecessor)
+    pack_all([*commands.values()])  # what can't be sent fails here, before there are replies that nobody waits for
     sent = clock.monotonic()
     # One by one, not as a batch: a server that refuses us answers the first and hangs up, and the answer says why.
     asked = {name: connection.call(command) for name, command in commands.items()}
@@ -117,18 +138,22 @@ def _commands(login: Login, predecessor: Client | None) -> dict[str, Command]:
 
 
 def _explained(error: BaseException, name: str, credentials: Credentials) -> BaseException:
+    if name != "HELLO":
+        refused = isinstance(error, CacheServerError) and not isinstance(error, AccessDeniedError)
+        return CacheUnavailableError(f"{name} failed: {error}") if refused else error
+    said = str(error)
+    if isinstance(error, NotServing):
+        reason = next((word for word in _NOT_NOW if word in said), "it said so")
+        return NotServing(f"the server can't serve now: {reason}")
     if not isinstance(error, CacheServerError):
         return error
-    if error.code == "NOAUTH":
-        return AccessDeniedError("the server asks for a password and none is set (REDIS_PASSWORD)", code="NOAUTH")
-    said = str(error)
-    if credentials.password:
-        said = said.replace(credentials.password, "***")
-    if name == "HELLO" and error.code in ("NOPROTO", "ERR"):
-        return CacheUnavailableError(f"the server does not speak RESP3, as Redis 6 and Valkey 7.2 do: {said}")
+    code = error.code if _CODE.fullmatch(error.code) and error.code not in (credentials.password or "") else "an error"
     if isinstance(error, AccessDeniedError):
-        return AccessDeniedError(said, code=error.code)
-    return CacheUnavailableError(f"{name} failed: {said}")
+        if code == "NOAUTH":
+            return AccessDeniedError("the server asks for a password and none is set (REDIS_PASSWORD)", code=code)
+        return AccessDeniedError(f"the server refused this user or password: {code}", code=code)
+    meaning = next((meaning for words, meaning in _MEANINGS if words in said), "the server refused HELLO")
+    return CacheUnavailableError(f"{meaning}: {code}")
 
 
 def _client(info: Reply) -> Client | None:

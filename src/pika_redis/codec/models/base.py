@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, Final, Protocol
 
@@ -25,6 +25,7 @@ __all__ = [
     "NotHeld",
     "PackLevel",
     "UnpackLevel",
+    "attributes",
     "builtin_base",
     "cached_names",
     "picker",
@@ -171,5 +172,17 @@ def cached_names(cls: type) -> frozenset[str]:
 
 
 def builtin_base(cls: type) -> type | None:
-    """A base with state of its own that no field shows, such as dict or Exception."""
-    return next((base for base in cls.__mro__ if base is not object and not base.__flags__ & _HEAP_TYPE), None)
+    """A base with state of its own that no field shows, such as dict, Exception or random.Random."""
+    return next((base for base in cls.__mro__[:-1] if not base.__flags__ & _HEAP_TYPE or _made_in_c(base)), None)
+
+
+def attributes(state: Mapping[Any, object]) -> dict[str, object]:
+    """Attributes beyond the fields. Raises NotHeld for what reading would refuse: a name that is no str."""
+    if not all(type(name) is str for name in state):
+        raise NotHeld("the name of an attribute is no str")
+    return dict(state)
+
+
+def _made_in_c(cls: type) -> bool:
+    """Whether only the class's own constructor can make its instances."""
+    return isinstance(vars(cls).get("__new__"), types.BuiltinFunctionType)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from .base import ORIG_CLASS, Model, NotHeld, builtin_base, cached_names, picker, slots_of
+from .base import ORIG_CLASS, Model, NotHeld, attributes, builtin_base, cached_names, picker, slots_of
 from .signature import declared
 
 __all__ = ["DataclassModel"]
@@ -81,7 +81,7 @@ class DataclassModel(Model):
         body: list[object] = [state.pop(name, None) for name in self.fields]
         parts: dict[str, object] = {}
         if state:
-            parts["dict"] = state
+            parts["dict"] = attributes(state)
         if missing:
             parts["missing"] = missing
         return [*body, parts] if parts else body

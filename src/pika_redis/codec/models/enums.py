@@ -1,39 +1,46 @@
 """Enums by the name of the member, flags by their number.
 
 A member's fingerprint covers its own name and value: a new member leaves the others' entries valid, a member with
-another value doesn't. A flag's covers all of them, since a number may combine any.
+another value doesn't. A flag's covers all of them, since a number may combine any. Name and value are those that `enum`
+gave: a class may define `name` and `value` anew.
+
+What a `_missing_` of the class made for a value that no member has can't be told from the bytes alone: it is refused.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Final
 
 from ormsgpack import Ext
 
 from .. import layout
 from ..scalars import int_to_bytes
 from ..undecodable import Undecodable
-from .base import Blueprint, PackLevel, UnpackLevel
+from .base import Blueprint, NotHeld, PackLevel, UnpackLevel
 from .signature import describe_value, schema_id
 
 __all__ = ["EnumModel", "FlagModel"]
+
+_NO_MEMBER: Final = "it is no member of its class, but was made by `_missing_`; make it a member, or cache its value"
 
 
 class EnumModel(Blueprint):
     """Any enum that is no flag."""
 
-    __slots__ = ("_extensions", "_members", "_names")
+    __slots__ = ("_extensions", "_members")
 
     def __init__(self, cls: type[enum.Enum]) -> None:
         super().__init__(cls)
-        data = {member.name: self._data(member) for member in cls}
-        self._extensions = {name: Ext(layout.ENUM, content) for name, content in data.items()}
-        self._members: dict[bytes, enum.Enum] = {data[member.name]: member for member in cls}
-        self._names = frozenset(data)
+        data = {self._data(member): member for member in cls._member_map_.values()}
+        self._extensions = {id(member): Ext(layout.ENUM, content) for content, member in data.items()}
+        self._members: dict[bytes, enum.Enum] = data
 
     def pack(self, level: PackLevel, value: Any) -> Ext:
-        return self._extensions[value._name_]
+        extension = self._extensions.get(id(value))
+        if extension is None:
+            raise NotHeld(_NO_MEMBER)
+        return extension
 
     def unpack(self, level: UnpackLevel, data: bytes) -> object:
         member = self._members.get(data)
@@ -42,21 +49,26 @@ class EnumModel(Blueprint):
         return member
 
     def _data(self, member: enum.Enum) -> bytes:
-        name = member.name
-        return self.id + schema_id("enum", [(name, describe_value(member.value))]) + name.encode()
+        name = member._name_
+        fingerprint = schema_id("enum", [(name, describe_value(member._value_))])
+        return self.id + fingerprint + name.encode("utf-8", "surrogatepass")
 
 
 class FlagModel(Blueprint):
     """A flag, with every combination of its members."""
 
-    __slots__ = ("_prefix",)
+    __slots__ = ("_known", "_prefix")
 
     def __init__(self, cls: type[enum.Flag]) -> None:
         super().__init__(cls)
         members = cls.__members__.items()
-        self._prefix = self.id + schema_id("flag", [(name, describe_value(member.value)) for name, member in members])
+        self._prefix = self.id + schema_id("flag", [(name, describe_value(member._value_)) for name, member in members])
+        self._known: dict[Any, enum.Enum] = cls._value2member_map_
 
     def pack(self, level: PackLevel, value: Any) -> Ext:
+        known: Any = self._known.get(value._value_)
+        if known is not value:
+            raise NotHeld(_NO_MEMBER)
         return Ext(layout.FLAG, self._prefix + int_to_bytes(value._value_))
 
     def unpack(self, level: UnpackLevel, data: bytes) -> object:
@@ -64,7 +76,7 @@ class FlagModel(Blueprint):
             raise Undecodable(f"written by another schema of {self.label}")
         number = int.from_bytes(data[layout.PREFIX :], "big", signed=True)
         cls: Any = self.cls
-        member = cls._value2member_map_.get(number)
+        member: Any = self._known.get(number)
         if member is None:
             # The class's own `_missing_` may be user code; this is the one that combines flags.
             member = vars(enum.Flag)["_missing_"].__func__(cls, number)

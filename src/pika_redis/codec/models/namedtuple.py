@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .base import Model, NotHeld
+from .base import Model, NotHeld, attributes
 from .signature import declared
 
 __all__ = ["NamedTupleModel"]
@@ -25,7 +25,7 @@ class NamedTupleModel(Model):
         if len(body) != self.count:
             raise NotHeld(f"it has {len(body)} items for {self.count} fields")
         if self._has_dict and value.__dict__:
-            body.append({"dict": dict(value.__dict__)})
+            body.append({"dict": attributes(value.__dict__)})
         return body
 
     def load(self, body: list[Any]) -> object:

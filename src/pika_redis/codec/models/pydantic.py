@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from .base import Model, NotHeld, builtin_base, cached_names, picker, slots_of
+from .base import Model, NotHeld, attributes, builtin_base, cached_names, picker, slots_of
 
 __all__ = ["PydanticModel"]
 
 _set: Final = object.__setattr__  # a frozen model refuses assignment
-_OWN_SLOTS: Final = {"__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"}
+_OWN_SLOTS: Final = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 
 
 class PydanticModel(Model):
     """The state is the fields, which of them were given (part ``set``), extra values and private attributes."""
 
-    __slots__ = ("_all_set", "_cached", "_indexes", "_pick")
+    __slots__ = ("_all_set", "_cached", "_indexes", "_pick", "_set_extra", "_set_given", "_set_private")
     PARTS = frozenset(("dict", "missing", "set", "extra", "private"))
 
     def __init__(self, cls: Any) -> None:
         base = builtin_base(cls)
         if base is not None:
             raise NotHeld(f"the model inherits from {base.__name__}, whose state no field shows")
-        if slots_of(cls).keys() - _OWN_SLOTS:
+        slots = slots_of(cls)
+        if slots.keys() - {*_OWN_SLOTS}:
             raise NotHeld("the model has slots of its own")
+        # By descriptor: a root model says None for two of them as a class, and by name they would get into its state.
+        self._set_given, self._set_extra, self._set_private = (slots[name].__set__ for name in _OWN_SLOTS)
         annotations = {name: field.annotation for name, field in cls.model_fields.items()}
         private = dict.fromkeys(cls.__private_attributes__)
         super().__init__(cls, "pydantic", list(annotations), {**annotations, **private})
@@ -48,13 +51,13 @@ class PydanticModel(Model):
                 name: item for name, item in state.items() if name not in self._all_set and name not in self._cached
             }
             if further:
-                parts["dict"] = further
+                parts["dict"] = attributes(further)
         if given != self._all_set:
-            parts["set"] = [self._indexes.get(name, name) for name in given]
+            parts["set"] = [self._indexes.get(name, name) for name in attributes(dict.fromkeys(given))]
         if extra is not None:
             parts["extra"] = extra
         if private is not None:
-            parts["private"] = private
+            parts["private"] = attributes(private)
         return [*body, parts] if parts else body
 
     def load(self, body: list[Any]) -> object:
@@ -69,9 +72,9 @@ class PydanticModel(Model):
                 given = {self._given(entry) for entry in parts["set"]}
         instance: Any = object.__new__(self.cls)
         _set(instance, "__dict__", state)
-        _set(instance, "__pydantic_fields_set__", given)
-        _set(instance, "__pydantic_extra__", parts.get("extra"))
-        _set(instance, "__pydantic_private__", parts.get("private"))
+        self._set_given(instance, given)
+        self._set_extra(instance, parts.get("extra"))
+        self._set_private(instance, parts.get("private"))
         return instance
 
     def _given(self, entry: object) -> str:

@@ -78,7 +78,7 @@ def describe(annotation: object) -> str:
 def describe_value(value: object) -> str:
     """A text of a constant: exact for plain ones, the class for others."""
     if isinstance(value, enum.Enum):
-        return f"{class_label(type(value))}.{value.name}"
+        return f"{class_label(type(value))}.{value._name_}"
     if type(value) is tuple:
         return f"({', '.join(map(describe_value, value))})"
     return repr(value) if type(value) in _PLAIN_LITERALS else class_label(type(value))

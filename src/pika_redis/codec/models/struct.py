@@ -1,26 +1,26 @@
 """msgspec Structs.
 
-A Struct can only be made by its constructor, which runs `__post_init__`. A class that has one is therefore built as a
-subclass without it, which lies alike in memory, and then given its own class.
+A Struct can only be made by its constructor, which runs `__post_init__`, or as a copy of another. For a class that has
+one, a blank instance is therefore allocated as the constructor does it, once, and instances are copies of that one with
+the fields put in place. (A subclass without `__post_init__` would do as well, but run the class's `__init_subclass__`
+and stay among its subclasses.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from .base import Model, NotHeld, picker
+from .base import Model, NotHeld, attributes, picker, slots_of
 from .signature import declared
 
 __all__ = ["StructModel"]
-
-_set_class: Final = vars(object)["__class__"].__set__  # a frozen Struct refuses assignment
 
 
 class StructModel(Model):
     """The state is the fields, and a `__dict__` for classes made with `dict=True`."""
 
-    __slots__ = ("_has_dict", "_make", "_pick", "_positional", "_retype")
+    __slots__ = ("_has_dict", "_make", "_pick", "_positional")
 
     def __init__(self, cls: Any) -> None:
         names: tuple[str, ...] = cls.__struct_fields__
@@ -29,8 +29,10 @@ class StructModel(Model):
         self._pick = picker(names, attributes=True)
         self._has_dict = cls.__dictoffset__ != 0
         self._positional = cls.__match_args__ == names
-        self._retype = hasattr(cls, "__post_init__")
-        self._make: Callable[..., Any] = _without_post_init(cls) if self._retype else cls
+        self._make: Callable[..., Any] = cls
+        if hasattr(cls, "__post_init__"):
+            self._make = _without_post_init(cls)
+            self._positional = True
 
     def dump(self, value: Any) -> list[object]:
         try:
@@ -38,7 +40,7 @@ class StructModel(Model):
         except AttributeError as error:
             raise NotHeld("a field of the Struct has no value") from error
         if self._has_dict and value.__dict__:
-            body.append({"dict": dict(value.__dict__)})
+            body.append({"dict": attributes(value.__dict__)})
         return body
 
     def load(self, body: list[Any]) -> object:
@@ -47,21 +49,39 @@ class StructModel(Model):
             instance = self._make(*values)
         else:
             instance = self._make(**dict(zip(self.fields, values, strict=True)))
-        if self._retype:
-            _set_class(instance, self.cls)
         if parts:
             instance.__dict__.update(parts.get("dict", {}))
         return instance
 
 
 def _without_post_init(cls: Any) -> Callable[..., Any]:
-    import msgspec
+    """A constructor that takes the fields in their order and puts them in place. Raises NotHeld."""
+    from msgspec import Struct
 
+    slots = slots_of(cls)
+    setters = [slots[name].__set__ for name in cls.__struct_fields__]
+    copy: Any = Struct.__copy__  # type: ignore[attr-defined]  # the class may define its own
+    blank = _allocated(cls)
+    for set_field in setters:
+        set_field(blank, [])  # what a garbage collector has to know makes it know the copies
+
+    def make(*values: object) -> object:
+        instance = copy(blank)
+        for set_field, value in zip(setters, values, strict=True):
+            set_field(instance, value)
+        return instance
+
+    return make
+
+
+def _allocated(cls: type) -> Any:
+    """An instance without any state. `object.__new__` refuses classes that have a constructor in C."""
     try:
-        return msgspec.defstruct(cls.__name__, [], bases=(cls,), namespace={"__post_init__": _nothing})
-    except TypeError as error:
-        raise NotHeld(f"the Struct can't be built without its __post_init__: {error}") from error
+        import ctypes
 
-
-def _nothing(_self: object) -> None:
-    """Stands in for `__post_init__`."""
+        allocate = ctypes.pythonapi["PyType_GenericAlloc"]
+    except (ImportError, AttributeError) as error:
+        raise NotHeld("without ctypes a Struct can't be built past its __post_init__") from error
+    allocate.restype = ctypes.py_object
+    allocate.argtypes = (ctypes.py_object, ctypes.c_ssize_t)
+    return allocate(cls, 0)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import math
 
 from pika_redis import CacheItem, FullCacheService, KeyNotFoundError, NotAnIntegerError
@@ -15,6 +16,12 @@ from .hooks import Hooks
 __all__ = ["CounterVerbs"]
 
 NO_INTEGERS: tuple[object, ...] = ("text", "7", "", b"7", 1.0, True, None, [1], {"n": 1}, (7,), {7})
+
+
+class Step(enum.IntEnum):
+    """Amounts that have names."""
+
+    TWO = 2
 
 
 class CounterVerbs(Hooks):
@@ -141,6 +148,11 @@ class CounterVerbs(Hooks):
         with refuses(ValueError, "64 bits"):
             await service.increment("big")
         assert await service.get("big") == 2**70
+
+    async def test_an_amount_may_be_of_a_subclass_of_int(self, service: FullCacheService) -> None:
+        assert await service.increment("n", Step.TWO) == 2
+        assert await service.decrement("n", Step.TWO) == 0
+        assert type(await service.get("n")) is int
 
     async def test_an_amount_is_an_integer_of_64_bits(self, service: FullCacheService) -> None:
         for amount in (1.0, "1", True, None):

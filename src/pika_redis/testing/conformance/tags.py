@@ -43,7 +43,7 @@ class Tags(Hooks):
             assert await service.get("k") == [round_]
 
     async def test_any_text_is_a_tag(self, service: FullCacheService) -> None:
-        for tag in ("a", "user:1", "*", "#e", "e", "☃", " ", "t" * 512, "{x}"):
+        for tag in ("a", "user:1", "*", "#e", "e", "☃", " ", "t" * 512, "{x}", "t" * 513, "t" * 100_000, "\ud800"):
             await service.set("k", "v", tags=[tag, tag, "common"])
             await service.invalidate_tags(["another"])
             assert await service.get("k") == "v"

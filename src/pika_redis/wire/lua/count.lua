@@ -3,9 +3,12 @@
 --                may be replaced ('' = none)
 -- {1, new value as text}; {0} = absent and not created; {2} = the key holds an entry or foreign bytes; {3} = the sum
 -- leaves 64 bits; {4} = the key holds no string. (Values go back as text: Lua's numbers lose digits beyond 2^53.)
-local seen = redis.pcall('GET', KEYS[1])
+local seen = redis.pcall('GETRANGE', KEYS[1], 0, 31)
 if type(seen) == 'table' then
   return {4}
+end
+if seen == '' and redis.call('EXISTS', KEYS[1]) == 0 then
+  seen = false
 end
 if seen and ARGV[4] ~= '' and string.sub(seen, 1, 9) == ARGV[4] then
   redis.call('UNLINK', KEYS[1])
