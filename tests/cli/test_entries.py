@@ -117,9 +117,8 @@ def test_a_bad_key_is_refused(command: Command, words: tuple[str, ...]) -> None:
     assert "key must not" in refused.complaint
 
 
-@pytest.mark.parametrize("tag", ["", "x" * 513])
-def test_a_bad_tag_is_refused(command: Command, tag: str) -> None:
-    refused = command("set", "k", "v", "--tag", tag)
+def test_a_bad_tag_is_refused(command: Command) -> None:
+    refused = command("set", "k", "v", "--tag", "")
     assert refused.code == 2
     assert "tag must" in refused.complaint
 

@@ -725,18 +725,6 @@ def test_classes_that_call_themselves_equal_have_keys_of_their_own() -> None:
         assert made.key((one, 1), {}) == made.key((one, 1), {})
 
 
-def test_a_cache_key_of_the_receiver_that_is_no_plain_method_is_refused() -> None:
-    class Shop:
-        @property
-        def __cache_key__(self) -> object:
-            return 1
-
-        def get(self, id: object) -> None: ...
-
-    with pytest.raises(UnstableArgumentError, match=r"__cache_key__ of .*Shop, asked for 'self'.* not a property"):
-        maker(Shop.get, Receiver.INSTANCE).key((Shop(), 1), {})
-
-
 def test_an_argument_that_cannot_be_compared_is_not_given_by_the_url() -> None:
     class Number(int):
         def __str__(self) -> str:

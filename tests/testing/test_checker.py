@@ -171,7 +171,7 @@ def test_the_naive_control_fails_the_same_checker_with_1(valkey_server: Embedded
         (["--seconds", "0"], "seconds must be from"),
         (["--invalidate", "all"], "invalid choice"),
         (["--url", "memory://"], "several processes"),
-        (["--url", "gopher://nowhere"], "gopher"),
+        (["--url", "gopher://nowhere"], "must begin with one of redis://"),
     ],
 )
 def test_the_command_exits_with_2_for_a_wrong_command_line(
