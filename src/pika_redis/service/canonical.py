@@ -283,6 +283,14 @@ def _path(value: object) -> tuple[object, ...]:
     return (str(value),)
 
 
+def _items_of_deque(value: Any) -> list[object]:
+    return list(collections.deque.__iter__(value))
+
+
+def _items_of_ordered(value: Any) -> list[object]:
+    return list(collections.OrderedDict.items(value))
+
+
 # By name, so that no module is imported for a type that may never come.
 _NAMED: dict[str, Callable[[Any], tuple[object, ...] | None]] = {
     "pathlib.PurePath": _path,
@@ -295,8 +303,8 @@ _NAMED: dict[str, Callable[[Any], tuple[object, ...] | None]] = {
     "builtins.bytearray": lambda value: (bytes(value), own_state(value)),
     "builtins.memoryview": lambda value: None if "O" in value.format else (value.format, value.shape, value.tobytes()),
     "array.array": lambda value: (value.typecode, value.tobytes()),
-    "collections.deque": lambda value: (list(collections.deque.__iter__(value)), own_state(value)),
-    "collections.OrderedDict": lambda value: (list(collections.OrderedDict.items(value)), own_state(value)),
+    "collections.deque": lambda value: (_items_of_deque(value), own_state(value)),
+    "collections.OrderedDict": lambda value: (_items_of_ordered(value), own_state(value)),
     "builtins.mappingproxy": lambda value: (dict(value),),
     "re.Pattern": lambda value: (value.pattern, value.flags),
     "functools.partial": lambda value: (value.func, value.args, value.keywords),
