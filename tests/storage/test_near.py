@@ -22,7 +22,7 @@ from .tap import Tap, heard, near_of
 Verb = Callable[[RedisService], Awaitable[object]]
 
 
-async def load() -> str:
+async def load() -> object:
     return "loaded"
 
 
@@ -217,7 +217,7 @@ async def test_an_own_change_whose_caller_is_cancelled_ends_the_copy_when_it_is_
         await near.mark_stale("other")
     monkeypatch.setattr(Near, "pushed", lambda near, push: None)
     connection = near_of(near).node.connection
-    changing = asyncio.create_task(CHANGES[change](near))  # type: ignore[arg-type]
+    changing = asyncio.ensure_future(CHANGES[change](near))
     sent = 2 if change == "mark_stale" else 1
     while sent:
         before = connection.in_flight
@@ -244,7 +244,7 @@ async def test_a_refused_store_ends_the_copy_of_what_is_no_longer_there(
     clock.advance(1.2)
     loaded = asyncio.Event()
 
-    async def slow() -> str:
+    async def slow() -> object:
         shell("SET", near.name_of("k"), "7")
         loaded.set()
         return "late"
@@ -317,9 +317,9 @@ async def test_a_server_that_ends_nothing_by_itself_makes_no_copy_live_longer(
 async def test_copies_take_no_more_than_their_bytes(server: EmbeddedServer, prefix: str, tap: Tap) -> None:
     async with RedisService(server.url, key_prefix=prefix, l1=100_000) as near:
         await near.set_many({f"k{number}": "x" * 900 for number in range(200)})
+        held = near_of(near)
         for number in range(200):
             await near.get(f"k{number}")
-            held = near_of(near)
             assert sum(one.size for one in held.copies.values()) == held._queues.bytes <= 100_000
         assert 50 < len(held.copies) < 100
         assert near._counters.evictions == 200 - len(held.copies)

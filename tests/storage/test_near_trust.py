@@ -12,6 +12,7 @@ from pika_redis.storage.near import T_LEASE
 from pika_redis.testing import EmbeddedServer, FakeClock
 
 from ..wire.fake_server import Relay
+from ..wire.timing import turned
 from .raw import Raw
 from .tap import Tap, heard, near_of
 from .tracking_server import NULL_PUSH, TrackingServer, push
@@ -50,7 +51,7 @@ async def test_without_a_word_from_the_server_copies_are_served_for_the_lease_an
     while served(near) == "value":
         clock.advance(1 / 128)
         age += 1 / 128
-    print(f"copies were served {age:.2f} s after the last proof")
+    print(f"copies were served {age:.2f} s after the last proof")  # noqa: T201 (the figure)
     assert age == T_LEASE == 3.0
     with pytest.raises(CacheUnavailableError):
         await near.get("k")
@@ -73,8 +74,7 @@ async def test_a_stopped_server_costs_three_seconds_of_copies(
             with pytest.raises(CacheUnavailableError):
                 await near.get("k")
             own.resume()
-            while not near_of(near).node.connection.usable:
-                await asyncio.sleep(0)
+            await turned(lambda: near_of(near).node.connection.usable)
             assert await near.get("k") == "value"
 
 
@@ -193,12 +193,10 @@ async def test_a_sign_of_life_that_is_not_answered_is_asked_for_again(
     await near.get("k")
     asking = near_of(near)
     assert asking._asking
-    while asking._asking:  # until it counts as stalled
-        await asyncio.sleep(0)
+    await turned(lambda: not asking._asking)  # it counts as stalled
     fake.silent = False
     fake.tell(b"+PONG\r\n")
-    while not asking.node.connection.usable:
-        await asyncio.sleep(0)
+    await turned(lambda: asking.node.connection.usable)
     clock.advance(2)
     await near.get("k")
     assert asking._asking
@@ -218,8 +216,7 @@ async def test_a_push_of_everything_ends_everything(near: RedisService, fake: Tr
 async def test_a_lost_connection_ends_everything_at_once(near: RedisService, fake: TrackingServer) -> None:
     held = near_of(near)
     fake.talks[-1].hang_up()
-    while held.copies:
-        await asyncio.sleep(0)
+    await turned(lambda: not held.copies)
     assert held.proof.at < 0
     for _ in range(2):  # the first one connects
         assert await near.get("k") == "value"

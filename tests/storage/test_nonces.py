@@ -29,16 +29,14 @@ def test_the_nonce_stands_behind_the_first_byte() -> None:
 def test_a_nonce_is_known_from_when_it_is_learnt_until_it_ends() -> None:
     nonces = Nonces()
     tag = nonces.at("t")
-    assert tag.now is None
-    nonces.learn("t", value(ONE))
-    assert tag.now == ONE
-    nonces.end("t")
-    assert tag.now is None
-    nonces.learn("t", value(TWO))
+    stood = [tag.now]
+    for raw in (value(ONE), value(TWO), None):
+        nonces.learn("t", raw)
+        stood.append(tag.now)
+        nonces.end("t")
+        stood.append(tag.now)
+    assert stood == [None, ONE, None, TWO, None, None, None]
     assert nonces.at("t") is tag  # who holds it sees it come back
-    assert tag.now == TWO
-    nonces.learn("t", None)
-    assert tag.now is None
     nonces.end("never seen")
 
 
