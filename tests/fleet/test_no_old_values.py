@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 
 from ..storage.raw import Raw
-from .members import Member
+from .members import Log, Member
 
 
 def test_what_another_process_set_is_not_hidden_by_what_this_one_set_before(fleet: list[Member], prefix: str) -> None:
@@ -31,8 +31,10 @@ def test_a_process_that_was_stopped_serves_no_copy_from_before(
     for round_ in range(10):
         if not round_:
             reader.do("fake_time", prefix=prefix)
+            reader.do("get", prefix=prefix, key="k")  # connects
         writer.do("set", prefix=prefix, key="k", value="old")
         assert reader.do("hear_and_get", prefix=prefix, key="k") == "old"
+        assert reader.do("wake_after", prefix=prefix, key="k", seconds=0) == ["a copy", "old"]
         reader.stop()
         if change == "set":
             writer.do("set", prefix=prefix, key="k", value="new")
@@ -41,6 +43,23 @@ def test_a_process_that_was_stopped_serves_no_copy_from_before(
         woken = reader.send("wake_after", prefix=prefix, key="k", seconds=10)
         reader.go_on()
         assert reader.result(woken) == [None, "new" if change == "set" else None]
+
+
+def test_a_process_whose_loop_was_blocked_serves_no_copy_from_before(
+    fleet: list[Member], spare: Callable[[], Member], prefix: str, shell: Raw, log: Log
+) -> None:
+    """It reads on at once, before it has heard anything: only its clock can tell it that the copy is too old."""
+    reader, writer = spare(), fleet[0]
+    reader.do("fake_time", prefix=prefix)
+    writer.do("set", prefix=prefix, key="k", value="old")
+    reader.do("get", prefix=prefix, key="k")  # connects
+    assert reader.do("get", prefix=prefix, key="k") == "old"
+    assert reader.do("wake_after", prefix=prefix, key="k", seconds=0) == ["a copy", "old"]
+    blocked = reader.send("stand_still", prefix=prefix, key="k", gate="g")
+    assert log.next() == "still"
+    writer.do("set", prefix=prefix, key="k", value="new")
+    log.open("g")
+    assert reader.result(blocked) == [None, "new"]
 
 
 @pytest.mark.slow

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 import time
 from typing import Any
+
+import hiredis
 
 from pika_redis import RedisService
 from pika_redis.testing import FakeClock
@@ -20,13 +23,13 @@ _commands = 0
 _wrote = Proof.wrote
 
 
-def _counted(proof: Proof, commands: int, now: float) -> None:
+def _counted(self: Proof, commands: int, now: float) -> None:
     global _commands
     _commands += commands
-    _wrote(proof, commands, now)
+    _wrote(self, commands, now)
 
 
-Proof.wrote = _counted  # type: ignore[method-assign]
+setattr(Proof, "wrote", _counted)  # noqa: B010 (mypy knows better what a method is)
 
 
 class Worker:
@@ -81,6 +84,16 @@ class Worker:
         service = self.service(prefix)
         record = service._nears.get().copy_of(service.name_of(key), 0.0)
         return None if record is None else "a copy", await service.get(key)
+
+    async def do_stand_still(self, prefix: str, key: str, gate: str) -> tuple[Any, Any]:
+        """As `wake_after` ten seconds, but the whole loop is blocked until the gate is opened: nothing is heard."""
+        host, port = self.url.removeprefix("redis://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as waiting:
+            waiting.sendall(hiredis.pack_command(("RPUSH", f"log of {prefix}", "still")))  # type: ignore[arg-type]
+            waiting.sendall(hiredis.pack_command(("BLPOP", f"{gate} of {prefix}", 0)))  # type: ignore[arg-type]
+            while b"go" not in waiting.recv(4096):
+                pass
+        return await self.do_wake_after(prefix, key, 10)
 
     async def do_waits(self, prefix: str) -> bool:
         """Whether a load elsewhere is waited for, and nothing is on its way."""
