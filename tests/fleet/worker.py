@@ -15,7 +15,7 @@ from typing import Any
 
 import hiredis
 
-from pika_redis import RedisService
+from pika_redis import MISSING, RedisService
 from pika_redis.testing import FakeClock
 from pika_redis.wire.progress import Proof
 
@@ -82,8 +82,8 @@ class Worker:
         """What is served at once when so much time has passed, and what a read gives."""
         self.clocks[prefix].advance(seconds)
         service = self.service(prefix)
-        record = service._nears.get().copy_of(service.name_of(key), 0.0)
-        return None if record is None else "a copy", await service.get(key)
+        copy = service._store.hit(service.name_of(key), 0.0)
+        return None if copy is MISSING else "a copy", await service.get(key)
 
     async def do_stand_still(self, prefix: str, key: str, gate: str) -> tuple[Any, Any]:
         """As `wake_after` ten seconds, but the whole loop is blocked until the gate is opened: nothing is heard."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from pika_redis import RedisService
+from pika_redis import MISSING, RedisService
 from pika_redis.storage.near import Near
 from pika_redis.wire.progress import Proof
 
-__all__ = ["Asked", "Tap", "heard", "near_of"]
+__all__ = ["Asked", "Tap", "heard", "is_served", "near_of"]
 
 
 @dataclass
@@ -63,3 +63,8 @@ def near_of(service: RedisService) -> Near:
 async def heard(service: RedisService) -> None:
     """Everything is heard that other clients have changed by now."""
     await near_of(service).hear()
+
+
+def is_served(service: RedisService, key: str = "k") -> bool:
+    """Whether a read of the key would be answered without asking."""
+    return service._store.hit(service.name_of(key), 0.0) is not MISSING

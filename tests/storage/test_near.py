@@ -17,7 +17,7 @@ from pika_redis.storage.near import Near
 from pika_redis.testing import EmbeddedServer, FakeClock
 
 from .raw import Raw, Word
-from .tap import Tap, heard, near_of
+from .tap import Tap, heard, is_served, near_of
 
 Verb = Callable[[RedisService], Awaitable[object]]
 
@@ -142,10 +142,6 @@ CHANGES: dict[str, Verb] = {
     "clear": lambda service: service.clear(),
     "clear without a sweep": lambda service: service.clear(sweep=False),
 }
-
-
-def is_served(service: RedisService) -> bool:
-    return near_of(service).copy_of(service.name_of("k"), 0.0) is not None
 
 
 async def entry_for(service: RedisService, change: str) -> None:
@@ -274,7 +270,7 @@ async def test_a_copy_ends_by_its_own_ttl(near: RedisService, clock: FakeClock, 
     await copied(near, ttl=2)
     clock.advance(1.99)
     with tap.on(near) as asked:
-        assert near_of(near).copy_of(near.name_of("k"), 0.0) is not None
+        assert is_served(near)
     clock.advance(0.02)
     for _ in range(3):
         with tap.on(near) as asked:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from pika_redis import CacheUnavailableError, RedisService
+from pika_redis import MISSING, CacheUnavailableError, RedisService
 from pika_redis.storage.near import T_LEASE
 from pika_redis.testing import EmbeddedServer, FakeClock
 
@@ -36,8 +36,8 @@ async def near(fake: TrackingServer, clock: FakeClock) -> AsyncIterator[RedisSer
 
 def served(service: RedisService) -> object:
     """What is served without asking."""
-    record = near_of(service).copy_of(service.name_of("k"), 0.0)
-    return None if record is None else service._store.hit(service.name_of("k"), 0.0)
+    value = service._store.hit(service.name_of("k"), 0.0)
+    return None if value is MISSING else value
 
 
 # -- a lease of three seconds ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pika_redis.testing import FakeClock
 from pika_redis.wire.scripts import RENEW_TAG
 
 from .raw import Raw
-from .tap import Tap, heard, near_of
+from .tap import Tap, heard, is_served
 
 # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -79,6 +79,28 @@ async def test_a_copy_that_can_not_be_decoded_is_a_miss(near: RedisService, shel
         assert await near.get("k", default="miss") == "miss"
     assert await near.get_or_load("k", lambda: [2]) == [2]
     assert await near.get("k") == [2]
+
+
+async def test_a_copy_is_served_under_the_prefix_alone_under_which_it_was_read(near: RedisService, prefix: str) -> None:
+    """The same full key: but each prefix has an epoch of its own."""
+    inner = near.with_options(key_prefix=f"{prefix}a:")
+    await near.set("a:b", [1])
+    await inner.set("other", [2])
+    for _ in range(2):
+        assert await near.get("a:b") == [1]
+        assert await inner.get("b") is None
+
+
+async def test_a_strict_read_asks_although_there_is_a_copy(near: RedisService, tap: Tap) -> None:
+    await near.set("k", [1])
+    await near.get("k")
+    for read in (
+        near.get("k", consistency="strict"),
+        near.get_or_load("k", list, consistency="strict"),
+    ):
+        with tap.on(near) as asked:
+            assert await read == [1]
+        assert asked.trips == 1
 
 
 # -- tags -----------------------------------------------------------------------------------------------------------
@@ -172,7 +194,7 @@ async def test_tags_that_the_loader_names_are_judged_like_others(near: RedisServ
     await near.get_or_load("k", load)
     while await near.get("k") is None:  # the first load made the tag; the second could store
         await near.get_or_load("k", load)
-    assert near_of(near).copy_of(near.name_of("k"), 0.0) is not None
+    assert is_served(near)
     await far.invalidate_tags(["late"])
     await heard(near)
     assert await near.get("k") is None

@@ -10,7 +10,7 @@ from pika_redis import CacheServerError, RedisService
 from pika_redis.storage.reader import Reader
 from pika_redis.storage.remote import RemoteStore
 
-from .tap import near_of
+from .tap import is_served, near_of
 from .tracking_server import TrackingServer, push
 
 EPOCH, TAG = "p:#e", "p:#t:t"
@@ -102,7 +102,7 @@ async def test_a_dead_entry_is_told_from_a_live_one(fake: TrackingServer, tellin
     assert record is not None
     assert record.live is None  # a missing tag was invalidated
     assert await telling.get("k") is None
-    assert near_of(telling).copy_of("p:k", 0.0) is None
+    assert not is_served(telling)
 
 
 async def test_an_entry_that_is_known_to_be_dead_makes_no_copy(fake: TrackingServer, telling: RedisService) -> None:
@@ -161,6 +161,23 @@ async def test_an_entry_is_judged_by_the_nonces_as_they_stand_when_its_reply_is_
     assert record.live is None
     fake.commands.clear()
     assert await telling.get("k") is None
+
+
+async def test_a_strict_read_takes_the_epoch_and_the_named_tags_along_although_they_are_known(
+    fake: TrackingServer, telling: RedisService
+) -> None:
+    read = reader_of(telling).read
+    await read("p:k", ["t"])
+    asked(fake)
+    record = await read("p:k", ["t"], strict=True)
+    assert record is not None
+    assert record.live is True
+    assert asked(fake) == [f"MGET {EPOCH} {TAG} p:k"]
+    fake.data[TAG.encode()] = b"T" + b"another." + b"\xff" * 4  # a change that was never told
+    record = await read("p:k", strict=True)
+    assert record is not None
+    assert record.live is False
+    assert asked(fake) == [f"MGET {EPOCH} p:k", f"MGET {EPOCH} {TAG}"]
 
 
 # -- a server that tells nothing --------------------------------------------------------------------------------------
