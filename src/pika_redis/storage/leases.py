@@ -6,7 +6,8 @@ the key meanwhile, a plain DEL from a shell included, makes the store fail.
 - A key that holds nothing gets a *lease* in its place: one process of the fleet wins it, and its identity is what the
   store compares with.
 - A key that still has an entry (due for a refresh, expired, ended by a tag) keeps it, and gets a *claim* beside it.
-  Claims save loads; correct is the store by the comparison alone.
+  Claims save loads; correct is the store by the comparison alone. After a failed load a mark takes the place of the
+  claim: who has something to serve lets the load rest until it is gone, others take it over at once.
 
 Who does not win waits for the push that the key or the claim changed, at most as long as a lease lives since the last
 sign, and looks again. Where the server tells nothing, the key is looked at in growing intervals.
@@ -21,9 +22,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 from ..codec.envelope import IDENTITY
-from ..errors import CacheServerError
+from ..errors import CacheServerError, LoadFailedError
 from ..model.entry import Capture, Draft, Failure, Found, Hold, Outcome, Terms
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
@@ -32,7 +34,7 @@ from ..wire.scripts import RELEASE, RENEW, REPLACE
 from .namespace import Namespace
 from .near import Near
 from .reader import Reader
-from .records import Records, ttl_ms
+from .records import Records, ttl_ms, whole
 from .remote_tags import RemoteTags
 
 __all__ = ["Leases"]
@@ -58,7 +60,7 @@ class Leases:
         """Take a load upon us. None when somebody else has it, or the key changed: look again.
 
         Waits at most `terms.patience` seconds for a load elsewhere to end. Raises CacheUnavailableError,
-        CacheServerError.
+        CacheServerError; LoadFailedError when loads failed a moment ago and this one is to rest.
         """
         near = self._nears.get()
         if found.marker == b"H":
@@ -107,10 +109,16 @@ class Leases:
             ]
         )
         _raise(taken, held, claimed)
-        if claimed != token:
+        failure = _failure(claimed)
+        if failure is not None and held == found.identity:
+            _rest(key, failure, terms)
+            mark = cast("bytes", claimed)[:IDENTITY]
+            if not await near.node.run(REPLACE, claim_key, (mark, token, _ms(terms.lease))):
+                return None, True
+        elif claimed != token:
             return None, held == found.identity
         if held == found.identity:
-            return Hold(found.identity, found.capture, token, renewable=True), False
+            return Hold(found.identity, found.capture, token, renewable=True, failure=failure), False
         await near.node.run(RELEASE, claim_key, (token,))
         return None, False
 
@@ -195,15 +203,15 @@ class Leases:
         return reply
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
-        """The load failed: with bytes the claim goes on for so long, without them a mark takes the place of the lease.
+        """The load failed: for so long a mark takes the place of the lease, or of the claim beside an entry.
 
         Raises as `begin`.
         """
         near = self._nears.get()
+        mark = b"F" + os.urandom(IDENTITY - 1) + failure.to_bytes()
         if hold.claim and hold.identity[:1] != b"F":
-            await near.node.run(RENEW, self._namespace.claim_key(key), (hold.claim, _ms(seconds)))
+            await near.node.run(REPLACE, self._namespace.claim_key(key), (whole(hold.claim), mark, _ms(seconds)))
         elif hold.renewable:
-            mark = b"F" + os.urandom(IDENTITY - 1) + failure.by + bytes((failure.processes,))
             after = [RELEASE.command(self._namespace.claim_key(key), (hold.claim,))] if hold.claim else []
             await near.node.run_with(REPLACE, key, (hold.identity, mark, _ms(seconds)), after)
 
@@ -231,6 +239,19 @@ class Leases:
     def _place(self, key: str, hold: Hold) -> tuple[str, bytes]:
         """The key of the lease or claim, and what it holds."""
         return (self._namespace.claim_key(key), hold.claim) if hold.claim else (key, hold.identity)
+
+
+def _failure(claim: Reply) -> Failure | None:
+    """What stands in the place of a claim after a failed load; None for a claim."""
+    if isinstance(claim, bytes) and claim[:1] == b"F" and len(claim) > IDENTITY:
+        return Failure.from_bytes(claim[IDENTITY:])
+    return None
+
+
+def _rest(key: str, failure: Failure, terms: Terms) -> None:
+    """Refuse a load that would begin too soon after one that failed."""
+    if terms.spare or failure.processes > 1:
+        raise LoadFailedError(f"the load of {key!r} failed a moment ago")
 
 
 def _ignore(asked: asyncio.Future[Reply]) -> None:

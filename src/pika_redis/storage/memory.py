@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..codec import Codec, Undecodable
-from ..errors import ArgumentError, CacheError, KeyNotFoundError, NotAnIntegerError
+from ..errors import ArgumentError, CacheError, KeyNotFoundError, LoadFailedError, NotAnIntegerError
 from ..model.clock import Clock
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
@@ -113,6 +113,8 @@ class MemoryStore:
             if slot is not None and self._now() < slot.ends + slot.extra:
                 if slot.identity != found.identity:
                     return None
+                if terms.spare and self._now() < slot.rests:
+                    raise LoadFailedError(f"the load of {key!r} failed a moment ago")
                 identity = slot.identity
             else:
                 identity = shelf.lease(key)
@@ -155,6 +157,10 @@ class MemoryStore:
         return Outcome.CURRENT if unchanged and current else Outcome.OVERTAKEN
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        with self._shelf.lock:
+            slot = self._shelf.slots.get(key)
+            if slot is not None and slot.identity == hold.identity:
+                slot.rests = self._now() + seconds
         await self.release(key, hold)
 
     def _capture(self, tags: Sequence[str]) -> Capture:
@@ -336,5 +342,6 @@ class MemoryStore:
     def _copy(self, slot: Slot, born: float, ttl: float) -> Slot:
         copy = Slot(slot.key, born, ttl, slot.tags)
         copy.value, copy.payload, copy.compressed = slot.value, slot.payload, slot.compressed
-        copy.counter, copy.size, copy.reads, copy.extra = slot.counter, slot.size, slot.reads, slot.extra
+        copy.counter, copy.size, copy.reads = slot.counter, slot.size, slot.reads
+        copy.extra, copy.rests = slot.extra, slot.rests
         return copy

@@ -20,7 +20,7 @@ class Slot:
 
     __slots__ = (
         "born", "compressed", "counter", "ends", "extra", "identity", "key", "payload", "plain", "queued", "reads",
-        "size", "stale", "tags", "value",
+        "rests", "size", "stale", "tags", "value",
     )  # fmt: skip
 
     def __init__(self, key: str, born: float, ttl: float, tags: tuple[tuple[str, bytes], ...]) -> None:
@@ -29,6 +29,8 @@ class Slot:
         self.ends = born + ttl
         self.extra = 0.0
         """Seconds for which it is kept after `ends`."""
+        self.rests = 0.0
+        """Until when no load of it begins, after one that failed."""
         self.tags = tags
         self.plain = not tags
         """Neither tagged nor stale: nothing to look up before it is served."""
