@@ -183,7 +183,7 @@ class Loads:
             return value
         if not hold.storable:
             await self.release(flight.key, hold)
-            flight.wants_again = isinstance(result, Loaded) and not flight.detached
+            flight.wants_again = isinstance(result, Loaded) and not flight.detached and not flight.background
             return value
         outcome = await self._store_loaded(flight, hold, draft)
         flight.confirmed = outcome in (Outcome.STORED, Outcome.CURRENT)

@@ -10,6 +10,7 @@ from .changes import ChangesDuringLoads
 from .counters import CounterVerbs
 from .flights import Flights
 from .lifetimes import Lifetimes
+from .loaded import LoadedValues
 from .loading import Loading
 from .patterns import Patterns
 from .tags import Tags
@@ -27,6 +28,7 @@ class ConformanceSuite(
     CounterVerbs,
     Tags,
     Loading,
+    LoadedValues,
     ChangesDuringLoads,
     Flights,
     BadInput,
