@@ -82,7 +82,7 @@ class ReadThrough:
         flights = self.flights.get()
         while True:
             flight, found = flights.get(key), None
-            if flight is None or flight.background:
+            if flight is None or flight.background or options.stale_if_error:
                 found = await self._fetch(key, plan)
                 value = await self._serve(key, found, loader, plan)
                 if value is not MISSING:

@@ -13,6 +13,7 @@ from .lifetimes import Lifetimes
 from .loaded import LoadedValues
 from .loading import Loading
 from .patterns import Patterns
+from .staleness import Staleness
 from .tags import Tags
 from .values import Values
 from .whole import TheServiceItself
@@ -29,6 +30,7 @@ class ConformanceSuite(
     Tags,
     Loading,
     LoadedValues,
+    Staleness,
     ChangesDuringLoads,
     Flights,
     BadInput,
