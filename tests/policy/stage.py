@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from pika_redis.codec import Codec, Limits
@@ -118,6 +118,12 @@ class ThreadSource:
         if isinstance(self.value, BaseException):
             raise self.value
         return self.value
+
+
+async def becomes(holds: Callable[[], bool]) -> None:
+    """Let other tasks and threads run until it holds; pytest's timeout is the bound."""
+    for _ in iter(holds, True):
+        await asyncio.sleep(0)
 
 
 async def settle() -> None:

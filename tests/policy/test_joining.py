@@ -16,7 +16,7 @@ from .stage import KEY, Source, Stage, plan, settle
 
 @pytest.fixture
 def doors(stage: Stage) -> Doors:
-    doors = stage.store.inner = Doors(stage.store.inner)  # type: ignore[assignment]
+    doors = stage.store.inner = Doors(stage.store.inner)
     assert isinstance(doors, Doors)
     return doors
 
@@ -43,7 +43,7 @@ async def test_who_joined_before_the_loader_was_called_gets_the_result_whatever_
     await source.entered.wait()
     await elsewhere(stage)
     source.gate.set()
-    assert await asyncio.gather(leader, early) == ["old"] * 2
+    assert await asyncio.gather(*[leader, early]) == ["old"] * 2
     assert unused.calls == 0
 
 
@@ -54,7 +54,7 @@ async def test_who_came_late_gets_the_result_when_nothing_changed(stage: Stage) 
     late = call(stage, unused, tags=["tag"])
     await settle()
     source.gate.set()
-    assert await asyncio.gather(leader, late) == ["value"] * 2
+    assert await asyncio.gather(*[leader, late]) == ["value"] * 2
     assert (unused.calls, stage.counters.joined) == (0, 1)
 
 
@@ -112,7 +112,7 @@ async def test_while_the_store_can_not_be_asked_who_came_late_gets_the_result(st
     late = call(stage, unused)
     await settle()
     source.gate.set()
-    assert await asyncio.gather(leader, late) == ["value"] * 2
+    assert await asyncio.gather(*[leader, late]) == ["value"] * 2
     assert unused.calls == 0
 
 
@@ -124,7 +124,7 @@ async def test_who_came_late_gets_a_failure_at_once(stage: Stage) -> None:
     late = call(stage, unused)
     await settle()
     source.gate.set()
-    assert await asyncio.gather(leader, late, return_exceptions=True) == [failure] * 2
+    assert await asyncio.gather(*[leader, late], return_exceptions=True) == [failure] * 2
     assert unused.calls == 0
 
 
@@ -137,7 +137,7 @@ async def test_nobody_joins_once_the_result_is_on_its_way_to_the_store(stage: St
     await settle()
     assert second.calls == 1
     door.opened.set()
-    assert await asyncio.gather(leader, late) == ["first", "second"]
+    assert await asyncio.gather(*[leader, late]) == ["first", "second"]
     assert (stage.counters.loads, stage.counters.joined) == (2, 0)
 
 

@@ -160,7 +160,7 @@ class LoadedValues(Hooks):
     ) -> None:
         calls = 0
 
-        async def load() -> Loaded[list[int]]:
+        async def load() -> object:
             nonlocal calls
             calls += 1
             return Loaded([calls], tags=[f"version {calls}"])

@@ -233,7 +233,7 @@ class Staleness(Hooks):
         get = await self._held(service, stale_if_error=50, soft_timeout=0.01)
         await self.advance(120)
         source = Source(["new"], shut=True)
-        assert await asyncio.gather(get(source), get(source)) == [["old"]] * 2
+        assert await asyncio.gather(*[get(source) for _ in range(2)]) == [["old"]] * 2
         assert await get(source) == ["old"]
         source.gate.set()
         await self._becomes(service, ["new"])
@@ -277,10 +277,10 @@ class Staleness(Hooks):
     async def test_where_nothing_can_be_served_a_failed_load_is_tried_again_at_once(
         self, service: FullCacheService
     ) -> None:
-        async def expire() -> object:
-            return await self.advance(151)
+        async def expire(_: FullCacheService) -> None:
+            await self.advance(151)
 
-        for end in (*ENDINGS, lambda _: expire()):
+        for end in (*ENDINGS, expire):
             get = await self._held(service, error_backoff=100, stale_while_revalidate=50)
             await end(service)
             failure = LookupError("down")
