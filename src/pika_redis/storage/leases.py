@@ -66,7 +66,7 @@ class Leases:
         if found.marker == b"H":
             return Hold(found.identity, found.capture, storable=False)
         token = os.urandom(IDENTITY - 1)
-        leases = found.identity[:1] in (b"", b"#") or found.marker == b"L"
+        leases = found.marker == b"L" or (found.entry is None and found.identity[:1] in (b"", b"#"))
         where = key if leases else self._namespace.claim_key(key)
         try:
             with near.watches.on([key] if leases else [key, where]) as change:
@@ -85,7 +85,7 @@ class Leases:
     async def _lease(self, near: Near, key: str, found: Found, token: bytes, terms: Terms) -> tuple[Hold | None, bool]:
         """The lease, or None and whether it is worth waiting."""
         identity = b"L" + token
-        if found.identity[:1] == b"#":  # a counter that is to be loaded, or foreign bytes: they give way at once
+        if found.identity[:1] == b"#":  # foreign bytes: they give way at once
             taken = await near.node.run(REPLACE, key, (found.identity, identity, _ms(terms.lease)))
             return (Hold(identity, found.capture, renewable=True) if taken else None), False
         taken, held = await near.node.call_many(
@@ -104,11 +104,12 @@ class Leases:
         taken, held, claimed = await near.node.call_many(
             [
                 ("SET", claim_key, token, "NX", "PX", _ms(terms.lease)),
-                ("GETRANGE", key, 0, IDENTITY - 1),
+                _look(key, found.identity),
                 ("GET", claim_key),
             ]
         )
         _raise(taken, held, claimed)
+        held = _identity(held, found.identity)
         failure = _failure(claimed)
         if failure is not None and held == found.identity:
             _rest(key, failure, terms)
@@ -222,7 +223,7 @@ class Leases:
         if not hold.renewable:  # a guard stands there, or bytes of another type
             return Outcome.OVERTAKEN
         tags = list(hold.capture.tags)
-        after: list[Command] = [("GETRANGE", key, 0, IDENTITY - 1)]
+        after: list[Command] = [_look(key, hold.identity)]
         if not near.tracks:
             after.append(self._tags.read_command(tags))
 
@@ -233,12 +234,22 @@ class Leases:
             return reply
 
         ours, held, *_ = await near.node.run_with(RELEASE, where, (token,), after, see)
-        unchanged = bool(ours) if not hold.claim else held == hold.identity
+        unchanged = bool(ours) if not hold.claim else _identity(held, hold.identity) == hold.identity
         return Outcome.CURRENT if unchanged and self._tags.holds(near, hold.capture) else Outcome.OVERTAKEN
 
     def _place(self, key: str, hold: Hold) -> tuple[str, bytes]:
         """The key of the lease or claim, and what it holds."""
         return (self._namespace.claim_key(key), hold.claim) if hold.claim else (key, hold.identity)
+
+
+def _look(key: str, identity: bytes) -> Command:
+    """The command that reads as much of a key as is to be compared with an identity."""
+    return ("GET", key) if identity[:1] == b"#" else ("GETRANGE", key, 0, IDENTITY - 1)
+
+
+def _identity(held: Reply, identity: bytes) -> Reply:
+    """What `_look` gave, in the form of that identity."""
+    return whole(held) if isinstance(held, bytes) and identity[:1] == b"#" else held
 
 
 def _failure(claim: Reply) -> Failure | None:
