@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pika_redis import DO_NOT_STORE, ArgumentError, ConfigurationError, Loaded, MemoryCacheService
+from pika_redis import DO_NOT_STORE, ArgumentError, ConfigurationError, Loaded, MemoryCacheService, bypass_cache
 from pika_redis.testing import FakeClock
 
 from .stage import ThreadSource
@@ -116,6 +116,13 @@ def test_what_a_loader_does_not_want_stored_is_not(face: Face, result: object, g
         assert face.get(source) == gives
     assert source.calls == 2
     assert face.sync.exists("k") is False
+
+
+def test_without_the_cache_callers_get_the_value_as_well(face: Face) -> None:
+    for result, value in ((Loaded(["v"]), ["v"]), (DO_NOT_STORE, None)):
+        assert face.get(lambda result=result: result, enabled=False) == value  # type: ignore[misc]
+        with bypass_cache():
+            assert face.get(lambda result=result: result) == value  # type: ignore[misc]
 
 
 def test_a_loader_may_say_how_long_its_value_lives(face: Face) -> None:

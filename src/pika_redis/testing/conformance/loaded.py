@@ -8,7 +8,7 @@ import asyncio
 import functools
 import math
 
-from pika_redis import DO_NOT_STORE, FullCacheService, Loaded
+from pika_redis import DO_NOT_STORE, FullCacheService, Loaded, bypass_cache
 
 from ..assertions import refuses, until
 from .hooks import Hooks
@@ -112,6 +112,14 @@ class LoadedValues(Hooks):
         assert await asyncio.gather(*callers) == [["v"]] * 10
         assert source.calls == 1
         assert (await service.remaining_ttl("k") or 0) <= 200
+
+    async def test_without_the_cache_callers_get_the_value_as_well(self, service: FullCacheService) -> None:
+        for result, value in ((Loaded(["v"], 10, ["t"]), ["v"]), (DO_NOT_STORE, None)):
+            source = Source(result)
+            assert await service.get_or_load("k", source, enabled=False) == value
+            with bypass_cache():
+                assert await service.get_or_load("k", source) == value
+        assert await service.exists("k") is False
 
     # -- tags that only the loader knows ------------------------------------------------------------------------------
 
