@@ -121,9 +121,12 @@ class ThreadSource:
 
 
 async def becomes(holds: Callable[[], bool]) -> None:
-    """Let other tasks and threads run until it holds; pytest's timeout is the bound."""
-    for _ in iter(holds, True):
+    """Let other tasks and threads run until it holds."""
+    for _ in range(1_000_000):
+        if holds():
+            return
         await asyncio.sleep(0)
+    raise AssertionError("what should have happened meanwhile did not happen")
 
 
 async def settle() -> None:

@@ -57,6 +57,14 @@ async def test_a_failure_is_told_once_and_not_by_everybody_who_is_served_meanwhi
     ]
 
 
+async def test_a_failed_refresh_is_told_once_while_it_rests(aged: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="pika_redis"):
+        for _ in range(5):
+            await aged.get(Source(LookupError("no")), **SERVED)
+            await settle()
+    assert [record.message for record in caplog.records] == [f"the refresh of {KEY!r} failed"]
+
+
 async def test_a_load_that_found_no_room_does_not_rest(aged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aged.reads.flights.get().room, "_places", asyncio.Semaphore(0))
     assert await aged.get(Source("unused"), hard_timeout=0.01, **SPARED) == "old"

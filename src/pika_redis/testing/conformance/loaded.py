@@ -40,9 +40,9 @@ class Source:
 class LoadedValues(Hooks):
     """`Loaded` and `DO_NOT_STORE`."""
 
-    async def _becomes(self, service: FullCacheService, value: object) -> None:
+    async def _comes_to_hold(self, service: FullCacheService, value: object, key: str = "k") -> None:
         async def holds() -> bool:
-            return bool(await service.get("k") == value)
+            return bool(await service.get(key) == value)
 
         await until(holds)
 
@@ -66,9 +66,9 @@ class LoadedValues(Hooks):
 
     async def test_a_value_loaded_with_a_ttl_of_0_is_given_and_not_stored(self, service: FullCacheService) -> None:
         source = Source(Loaded(["v"], ttl=0))
-        for _ in range(2):
-            assert await service.get_or_load("k", source) == ["v"]
-        assert source.calls == 2
+        for calls in (1, 2):
+            assert await service.get_or_load("k", source, stale_while_revalidate=50, stale_if_error=50) == ["v"]
+            assert source.calls == calls
         assert await service.exists("k") is False
 
     async def test_do_not_store_gives_none_and_stores_nothing(self, service: FullCacheService) -> None:
@@ -139,7 +139,7 @@ class LoadedValues(Hooks):
     ) -> None:
         source = Source(Loaded(["v"], tags=["never used"]))
         assert await service.get_or_load("k", source) == ["v"]
-        await self._becomes(service, ["v"])
+        await self._comes_to_hold(service, ["v"])
         assert source.calls == 2  # how old the tag is could not be told: loaded once more, behind the answer
         assert await service.get_or_load("k", source) == ["v"]
         await service.invalidate_tags(["never used"])
@@ -149,19 +149,27 @@ class LoadedValues(Hooks):
     async def test_what_was_loaded_while_a_tag_of_its_own_was_invalidated_is_not_stored(
         self, service: FullCacheService
     ) -> None:
-        await self._known(service, "late")
+        for others_use_the_tag_at_once in (False, True):
+            await self._known(service, "late")
+            await self._race_with_a_late_tag(service, f"k{others_use_the_tag_at_once}", others_use_the_tag_at_once)
+
+    async def _race_with_a_late_tag(
+        self, service: FullCacheService, key: str, others_use_the_tag_at_once: bool
+    ) -> None:
         source = Source(Loaded(["old"], tags=["late"]))
         source.gate.clear()
-        reader = asyncio.ensure_future(service.get_or_load("k", source))
+        reader = asyncio.ensure_future(service.get_or_load(key, source))
         await source.reached.wait()
         source.result = Loaded(["new"], tags=["late"])
         await service.invalidate_tags(["late"])
-        late = asyncio.ensure_future(service.get_or_load("k", source))
+        if others_use_the_tag_at_once:
+            await service.set("another", "v", tags=["late"])
+        late = asyncio.ensure_future(service.get_or_load(key, source))
         await asyncio.sleep(0)
         source.gate.set()
         assert await reader == ["old"]
         assert await late == ["new"]
-        await self._becomes(service, ["new"])
+        await self._comes_to_hold(service, ["new"], key)
 
     async def test_a_loader_that_names_another_tag_each_time_is_not_called_again_and_again(
         self, service: FullCacheService
