@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from pika_redis.codec import Codec, Limits
@@ -118,6 +118,15 @@ class ThreadSource:
         if isinstance(self.value, BaseException):
             raise self.value
         return self.value
+
+
+async def becomes(holds: Callable[[], bool]) -> None:
+    """Let other tasks and threads run until it holds."""
+    for _ in range(1_000_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("what should have happened meanwhile did not happen")
 
 
 async def settle() -> None:

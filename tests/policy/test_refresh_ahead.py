@@ -65,6 +65,7 @@ async def test_a_failed_refresh_keeps_the_old_value_and_is_told(
     assert ageing.held() == "old"
     assert [record.message for record in caplog.records] == [f"the refresh of {KEY!r} failed"]
     assert caplog.records[0].exc_info is not None
+    ageing.clock.advance(1)
     assert await ageing.get(Source("new"), **WINDOW) == "old"
     await settle()
     assert ageing.held() == "new"

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pika_redis import SerializationError
+from pika_redis import Loaded, SerializationError
+from pika_redis.policy import loading
 
 from .stage import KEY, OTHER, Source, Stage, plan, settle
 
@@ -140,6 +141,17 @@ async def test_a_disabled_cache_loads_every_time_and_asks_nobody(stage: Stage, v
 async def test_a_bypassing_call_loads_and_asks_nobody(stage: Stage) -> None:
     assert await stage.reads.uncached(KEY, Source("loaded"), plan()) == "loaded"
     assert not stage.store.asked
+
+
+async def test_the_tags_that_keys_learnt_from_their_loaders_are_bounded(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_MOST_LEARNT", 3)
+    for number in range(10):
+        await stage.get(Source(Loaded(number, tags=[f"tag {number}"])), f"t:{number}")
+        await settle()
+        assert 0 < len(stage.reads._loads._learnt) <= 3
+        assert stage.held(f"t:{number}") == number
 
 
 @pytest.mark.parametrize("value", [[0] * 5000, {"rows": [0] * 5000}, "x" * 5000], ids=["list", "dict", "str"])

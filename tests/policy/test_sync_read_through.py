@@ -277,6 +277,7 @@ def test_an_attached_refresh_runs_inline_and_may_fail(stage: Stage) -> None:
     stage.get_sync(ThreadSource("old"))
     stage.clock.advance(75)
     assert stage.get_sync(ThreadSource(LookupError("no")), attached=True, **WINDOW) == "old"
+    stage.clock.advance(1)
     assert stage.get_sync(threading.get_ident, attached=True, **WINDOW) == threading.get_ident()
 
 

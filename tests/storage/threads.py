@@ -126,8 +126,8 @@ class ThreadRace:
             def set(self) -> None:
                 super().set()
 
-        def begin(flight: SyncFlight, *args: Any) -> None:
-            made(flight, *args)
+        def begin(flight: SyncFlight, *args: Any, **wanted: Any) -> None:
+            made(flight, *args, **wanted)
             flight.landing = Landing()
 
         made = SyncFlight.__init__

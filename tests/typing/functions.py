@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
-from pika_redis import CacheItem, MemoryCacheService, cache
+from pika_redis import CacheItem, FullCacheService, Loaded, MemoryCacheService, cache
 
 
 @cache
@@ -66,3 +66,43 @@ async def what_shapes_the_key_is_for_the_decorator() -> None:
         return number
 
     assert_type(await load(1, None), int)
+
+
+async def text(name: str = "text") -> str:
+    return name
+
+
+async def loaded_text(name: str = "text") -> Loaded[str]:
+    return Loaded(name, ttl="10m")
+
+
+def number() -> int:
+    return 1
+
+
+def loaded_numbers() -> Loaded[list[int]]:
+    return Loaded([1], tags=["numbers"])
+
+
+class Loader:
+    async def __call__(self) -> Loaded[bytes]:
+        return Loaded(b"")
+
+
+async def what_a_loader_gives_is_what_callers_get(service: MemoryCacheService, full: FullCacheService) -> None:
+    assert_type(await service.get_or_load("key", text), str)
+    assert_type(await service.get_or_load("key", loaded_text, 60, tags=["t"], soft_timeout=1), str)
+    assert_type(await service.get_or_load("key", number), int)
+    assert_type(await service.get_or_load("key", loaded_numbers), list[int])
+    assert_type(await service.get_or_load("key", Loader()), bytes)
+    assert_type(await service.get_or_load("key", lambda: text("x")), str)
+    assert_type(await service.get_or_load("key", lambda: loaded_text("x")), str)
+    assert_type(await full.get_or_load("key", text), str)
+    assert_type(await full.get_or_load("key", loaded_text), str)
+    assert_type(await full.get_or_load("key", loaded_numbers), list[int])
+    assert_type(service.sync.get_or_load("key", number), int)
+    assert_type(service.sync.get_or_load("key", loaded_numbers), list[int])
+
+
+async def wrong_options_are_errors(service: MemoryCacheService) -> None:
+    await service.get_or_load("key", text, soft_timout=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

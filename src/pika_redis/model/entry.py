@@ -64,6 +64,15 @@ class Failure:
     processes: int
     """How many failed, one after another: 1 or 2."""
 
+    def to_bytes(self) -> bytes:
+        """For a mark on a server."""
+        return self.by + bytes((self.processes,))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Failure:
+        """What `to_bytes` gave."""
+        return cls(raw[:-1], raw[-1])
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -92,6 +101,8 @@ class Terms:
     """Seconds after which another process takes over, unless the lease is renewed."""
     patience: float
     """Seconds to wait while another process loads; 0 = not at all."""
+    spare: bool = False
+    """Whether there is something to serve instead: then no load begins so soon after one that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,8 @@ class Hold:
     """When it was taken, before the load, in the store's own monotonic seconds."""
     storable: bool = True
     """False when the result must not be stored: a writer's guard stands there, or a tag is too young."""
+    failure: Failure | None = None
+    """The mark of a failed load that the claim took the place of."""
 
     def forbidden(self) -> Hold:
         """The same, without the right to store."""

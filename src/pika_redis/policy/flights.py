@@ -43,15 +43,17 @@ class Load:
     """A load of a key that is under way, and what came of it."""
 
     __slots__ = (
-        "confirmed", "copy", "detached", "error", "family", "joiners", "key", "landed", "tags", "trace", "value",
-        "wants_again",
+        "background", "confirmed", "copy", "detached", "error", "family", "joiners", "key", "landed", "tags", "trace",
+        "value", "wants_again",
     )  # fmt: skip
 
-    def __init__(self, family: object, key: str, tags: Iterable[str]) -> None:
+    def __init__(self, family: object, key: str, tags: Iterable[str], *, background: bool = False) -> None:
         self.family = family
         """One object for all flows of a service: the same key in another service is another load."""
         self.key = key
         self.tags = frozenset(tags)
+        self.background = background
+        """A refresh while the old value is still served: only who has nothing to serve joins."""
         self.detached = False
         self.confirmed = False
         """Whether nothing was invalidated since the load began, so that those who came late may have its result too."""
@@ -102,15 +104,13 @@ def entered(load: Load) -> tuple[Load, ...]:
 class Flight(Load):
     """A load in one event loop, for which callers wait."""
 
-    __slots__ = ("background", "hard_timeout", "has_begun", "waiters")
+    __slots__ = ("hard_timeout", "has_begun", "waiters")
 
     def __init__(
         self, family: object, key: str, tags: Iterable[str], hard_timeout: float, *, background: bool = False
     ) -> None:
-        super().__init__(family, key, tags)
+        super().__init__(family, key, tags, background=background)
         self.hard_timeout = hard_timeout
-        self.background = background
-        """A refresh while the old value is still served: only who has nothing to serve joins."""
         self.has_begun = False
         """Whether the loader was called: who joins from then on is late."""
         self.waiters: dict[asyncio.Future[None], None] = {}

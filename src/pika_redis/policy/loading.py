@@ -66,6 +66,8 @@ class Job(Generic[FlightT]):
     plan: Plan
     patience: float
     """Seconds to wait for a load elsewhere."""
+    spare: bool = False
+    """Whether there is something to serve instead."""
 
 
 class _Process:
@@ -107,6 +109,10 @@ class Loads:
                 hold = await self._store.begin(flight.key, found, self.terms(job))
             except UNREACHABLE as error:
                 self._storing.failed(error)
+            except LoadFailedError:
+                if not flight.background:
+                    raise
+                return HANDED_OVER  # it rests after a failure: the value at hand is served on
             else:
                 if hold is None:
                     return HANDED_OVER
@@ -138,7 +144,8 @@ class Loads:
         """On which terms the load begins."""
         options = job.plan.options
         tags = job.plan.tags + self._learnt.get(job.flight.key, ())
-        return Terms(tuple(dict.fromkeys(tags)), options.ttl + options.extra, options.lease, job.patience)
+        ttl = options.ttl + options.extra
+        return Terms(tuple(dict.fromkeys(tags)), ttl, options.lease, job.patience, job.spare)
 
     async def _call(self, flights: Flights, job: Job[Flight], hold: Hold | None) -> object:
         options, key = job.plan.options, job.flight.key
@@ -176,7 +183,7 @@ class Loads:
             return value
         if not hold.storable:
             await self.release(flight.key, hold)
-            flight.wants_again = isinstance(result, Loaded) and not flight.detached
+            flight.wants_again = isinstance(result, Loaded) and not flight.detached and not flight.background
             return value
         outcome = await self._store_loaded(flight, hold, draft)
         flight.confirmed = outcome in (Outcome.STORED, Outcome.CURRENT)
@@ -219,7 +226,7 @@ class Loads:
         """Let the fleet know for a moment that the load failed."""
         if hold is None:
             return
-        before = None if job.found is None else job.found.failure
+        before = hold.failure if job.found is None or job.found.failure is None else job.found.failure
         mine = before is None or before.by == _process.token
         failure = Failure(_process.token, 1 if mine else 2)
         pause = jittered(job.plan.options.error_backoff, 0.5, random.random())  # noqa: S311 (jitter, not a secret)

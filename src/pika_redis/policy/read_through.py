@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import replace
 
-from ..errors import CacheClosedError, LoadTimeoutError
+from ..errors import CacheClosedError, LoadFailedError, LoadTimeoutError
 from ..model.counters import Counters
 from ..model.entry import Found
 from ..model.missing import MISSING
@@ -83,7 +83,7 @@ class ReadThrough:
         flights = self.flights.get()
         while True:
             flight, found = flights.get(key), None
-            if flight is None or flight.background:
+            if flight is None or flight.background or options.stale_if_error:
                 found = await self._fetch(key, plan)
                 value = await self.serve(key, found, loader, plan)
                 if value is not MISSING:
@@ -91,9 +91,10 @@ class ReadThrough:
                     return value
                 flight = flights.get(key)
             if flight is None:
-                value = await self._lead(self._flight(key, plan), found, loader, plan, ends)
+                job = Job(self._flight(key, plan), found, loader, plan, ends - time.monotonic())
+                value = await self._lead(job, self._spare(found, plan))
             else:
-                value = await self._join(flight, found, plan)
+                value = await self._join(flight, self._spare(found, plan), plan)
                 self._counters.joined += value is not HANDED_OVER
             if value is not HANDED_OVER:
                 self._counters.misses += 1
@@ -109,7 +110,9 @@ class ReadThrough:
         self.detach_keys((key,))
         while True:
             found = await self._fetch(key, plan)
-            value = await self._lead(self._flight(key, plan), found, loader, plan, ends)
+            value = await self._lead(
+                Job(self._flight(key, plan), found, loader, plan, ends - time.monotonic()), MISSING
+            )
             if value is not HANDED_OVER:
                 return value
             if time.monotonic() >= ends:
@@ -135,7 +138,8 @@ class ReadThrough:
             return await self.uncached(key, loader, plan)
         if self.flights.get().get(key) is not None:
             return HANDED_OVER
-        value = await self._lead(self._flight(key, plan), found, loader, plan, time.monotonic())
+        job = Job(self._flight(key, plan), found, loader, plan, 0.0)
+        value = await self._lead(job, self._spare(found, plan))
         self._counters.misses += value is not HANDED_OVER
         return value
 
@@ -179,32 +183,35 @@ class ReadThrough:
         self._counters.stale += verdict is Verdict.REVALIDATE
         if self.flights.get().get(key) is not None:
             return value
-        job = Job(self._flight(key, plan, background=True), found, loader, plan, 0.0)
+        job = Job(self._flight(key, plan, background=True), found, loader, plan, 0.0, spare=True)
         if not plan.attached:
             self._depart(job)
             return value
         await self._stay(job)
         return value if job.flight.error is not None or job.flight.value is HANDED_OVER else job.flight.value
 
-    async def _lead(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan, ends: float) -> object:
+    def _spare(self, found: Found | None, plan: Plan) -> object:
+        """The value past its time that may be served in an emergency, or MISSING."""
+        if found is None or found.entry is None or self._judge(found, plan) is not Verdict.SPARE:
+            return MISSING
+        return self._store.open(found.entry, share=plan.options.share)
+
+    async def _lead(self, job: Job[Flight], spare: object) -> object:
         """The result of a flight that begins: in a task of its own, or in this one when it is attached."""
-        job = Job(flight, found, loader, plan, max(0.0, ends - time.monotonic()))
-        if plan.attached:
+        job = replace(job, patience=max(0.0, job.patience), spare=spare is not MISSING)
+        if job.plan.attached:
             await self._stay(job)
         else:
             self._depart(job)
-        return await self._or_spare(flight.wait, found, plan)
+        return await self._or_spare(job.flight.wait, spare, job.plan)
 
-    async def _join(self, flight: Flight, found: Found | None, plan: Plan) -> object:
+    async def _join(self, flight: Flight, spare: object, plan: Plan) -> object:
         if plan.options.hard_timeout >= flight.hard_timeout:
-            return await self._or_spare(flight.join, found, plan)
-        return await within(plan.options.hard_timeout, flight.key, self._or_spare(flight.join, found, plan))
+            return await self._or_spare(flight.join, spare, plan)
+        return await within(plan.options.hard_timeout, flight.key, self._or_spare(flight.join, spare, plan))
 
-    async def _or_spare(self, wait: Callable[[], Awaitable[object]], found: Found | None, plan: Plan) -> object:
+    async def _or_spare(self, wait: Callable[[], Awaitable[object]], spare: object, plan: Plan) -> object:
         """What the flight gives; when that is an error or takes too long, the value that is spared for it, if any."""
-        spare: object = MISSING
-        if found is not None and found.entry is not None and self._judge(found, plan) is Verdict.SPARE:
-            spare = self._store.open(found.entry, share=plan.options.share)
         if spare is MISSING:
             return await wait()
         limit = asyncio.timeout(None if math.isinf(plan.options.soft_timeout) else plan.options.soft_timeout)
@@ -212,7 +219,7 @@ class ReadThrough:
             async with limit:
                 return await wait()
         except Exception as error:  # noqa: BLE001 (whatever it is, the value at hand is better)
-            if not limit.expired():
+            if not limit.expired() and not isinstance(error, LoadFailedError):  # of that one was told when it failed
                 _log.warning("a value past its time is served, since its load failed: %r", error)
         self._counters.stale += 1
         return spare
@@ -275,4 +282,4 @@ class ReadThrough:
         found = await self._fetch(job.flight.key, job.plan)
         if found is not None and self.flights.get().get(job.flight.key) is None:
             flight = self._flight(job.flight.key, job.plan, background=True)
-            self._depart(replace(job, flight=flight, found=found, patience=0.0))
+            self._depart(replace(job, flight=flight, found=found, patience=0.0, spare=True))

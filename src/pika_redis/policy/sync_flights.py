@@ -27,8 +27,10 @@ class SyncFlight(Load):
 
     __slots__ = ("ends", "landing")
 
-    def __init__(self, family: object, key: str, tags: Iterable[str], hard_timeout: float) -> None:
-        super().__init__(family, key, tags)
+    def __init__(
+        self, family: object, key: str, tags: Iterable[str], hard_timeout: float, *, background: bool = False
+    ) -> None:
+        super().__init__(family, key, tags, background=background)
         self.ends = time.monotonic() + hard_timeout
         self.landing = threading.Event()
 

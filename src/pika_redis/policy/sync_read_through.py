@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context, copy_context
 from typing import TypeVar
 
-from ..errors import ArgumentTypeError
+from ..errors import ArgumentTypeError, LoadFailedError
 from ..model.counters import Counters
 from ..model.entry import Found, Hold
 from ..model.missing import MISSING
@@ -76,7 +76,9 @@ class SyncReadThrough:
                 self._counters.stale += verdict is Verdict.REVALIDATE
                 value = self._refresh_behind(key, found, value, loader, plan)
             elif verdict in (Verdict.SPARE, Verdict.STALE):
-                answer = self._or_spare(value, lambda: self._load_or_join(key, found, loader, plan))  # noqa: B023
+                answer = self._or_spare(
+                    Job(self._flight(key, plan), found, loader, plan, 0.0, value is not MISSING), value
+                )
                 if answer is not HANDED_OVER:
                     return answer
                 value = MISSING
@@ -90,9 +92,10 @@ class SyncReadThrough:
         self.detach_keys((key,))
         while True:
             found = finish(self._store.fetch(key, plan.tags))
+            job = Job(self._flight(key, plan), found, loader, plan, 0.0)
             with self._flights.lock:
-                flight = self._flight(key, plan)
-            value = self._fly(Job(flight, found, loader, plan, 0.0))
+                self._flights.lead(job.flight)
+            value = self._fly(job)
             if value is not HANDED_OVER:
                 return value
 
@@ -116,32 +119,33 @@ class SyncReadThrough:
         value = MISSING if verdict is Verdict.STALE else self._store.open(found.entry, share=plan.options.share)
         return (Verdict.STALE, MISSING) if value is MISSING else (verdict, value)
 
-    def _or_spare(self, spare: object, load: Callable[[], object]) -> object:
-        """What `load` gives; when it fails, the value that is spared for it, if any."""
+    def _or_spare(self, job: Job[SyncFlight], spare: object) -> object:
+        """What the load gives; when it fails, the value that is spared for it, if any."""
         try:
-            return load()
+            return self._load_or_join(job)
         except Exception as error:
             if spare is MISSING:
                 raise
-            _log.warning("a value past its time is served, since its load failed: %r", error)
+            if not isinstance(error, LoadFailedError):  # of that one was told when it failed
+                _log.warning("a value past its time is served, since its load failed: %r", error)
         self._counters.stale += 1
         return spare
 
-    def _load_or_join(self, key: str, found: Found, loader: Loader, plan: Plan) -> object:
-        """The result of the load under way, or of one that begins here; `HANDED_OVER` = look again."""
+    def _load_or_join(self, job: Job[SyncFlight]) -> object:
+        """The result of the load under way, or of this one, which then begins; `HANDED_OVER` = look again."""
+        options = job.plan.options
         with self._flights.lock:
-            flight = self._flights.get(key)
-            leads = flight is None
+            flight = self._flights.get(job.flight.key)
             if flight is not None:
                 flight.joiners += 1
-            elif self._has_changed(key, found):
+            elif self._has_changed(job):
                 return HANDED_OVER
             else:
-                flight = self._flight(key, plan)
-        if leads:
+                self._flights.lead(job.flight)
+        if flight is None:
             self._counters.misses += 1
-            return self._fly(Job(flight, found, loader, plan, 0.0))
-        value = flight.join(plan.options.hard_timeout)
+            return self._fly(job)
+        value = flight.join(min(options.soft_timeout, options.hard_timeout) if job.spare else options.hard_timeout)
         if value is not HANDED_OVER:
             self._counters.misses += 1
             self._counters.joined += 1
@@ -150,19 +154,26 @@ class SyncReadThrough:
     def _refresh_behind(self, key: str, found: Found, value: object, loader: Loader, plan: Plan) -> object:
         """The value at hand; a load of the next one has begun unless there is one already."""
         flights = self._flights
+        job = Job(self._flight(key, plan, background=True), found, loader, plan, 0.0, spare=True)
         with flights.lock:
-            if flights.get(key) is not None or self._has_changed(key, found):
+            if flights.get(key) is not None or self._has_changed(job):
                 return value
             if not plan.attached and not flights.begin_refresh():
                 return value
-            job = Job(self._flight(key, plan), found, loader, plan, 0.0)
+            flights.lead(job.flight)
+        hold = self._begin(job)
+        if hold is None:
+            self._land(job.flight, HANDED_OVER)
+            if not plan.attached:
+                flights.end_refresh()
+            return value
         self._counters.refreshes += 1
         if plan.attached:
-            self._try(job)
+            self._try(job, hold)
             landed = job.flight
             return value if landed.error is not None or landed.value is HANDED_OVER else landed.value
         context = Context() if plan.options.context == "clean" else copy_context()
-        work = functools.partial(context.run, self._refresh, job)
+        work = functools.partial(context.run, self._refresh, job, hold)
         try:
             threading.Thread(target=work, name="pika-redis refresh", daemon=True).start()
         except RuntimeError:  # no thread to be had: too many, or the interpreter ends
@@ -170,37 +181,35 @@ class SyncReadThrough:
             self._land(job.flight, HANDED_OVER)
         return value
 
-    def _refresh(self, job: Job[SyncFlight]) -> None:
+    def _refresh(self, job: Job[SyncFlight], hold: Hold) -> None:
         """The work of a thread of our own."""
         try:
-            self._try(job)
+            self._try(job, hold)
         finally:
             self._flights.end_refresh()
 
-    def _try(self, job: Job[SyncFlight]) -> None:
+    def _try(self, job: Job[SyncFlight], hold: Hold) -> None:
         """Load while there is something to serve; when that fails, it goes on to be served."""
         try:
-            self._fly(job)
+            self._fly(job, hold)
         except Exception as error:  # noqa: BLE001 (whatever it is, nobody asked for this load)
             _log.warning("the refresh of %r failed", job.flight.key, exc_info=error)
 
-    def _has_changed(self, key: str, found: Found) -> bool:
+    def _has_changed(self, job: Job[SyncFlight]) -> bool:
         """Whether the key is no longer as it was seen: a flight may have landed in between. Under the lock."""
-        return finish(self._store.fetch(key, ())).identity != found.identity
+        assert job.found is not None
+        return finish(self._store.fetch(job.flight.key, ())).identity != job.found.identity
 
-    def _flight(self, key: str, plan: Plan) -> SyncFlight:
-        """A flight that begins. Under the lock."""
-        flight = SyncFlight(self._counters, key, plan.tags, plan.options.hard_timeout)
-        self._flights.lead(flight)
-        return flight
+    def _flight(self, key: str, plan: Plan, *, background: bool = False) -> SyncFlight:
+        return SyncFlight(self._counters, key, plan.tags, plan.options.hard_timeout, background=background)
 
-    def _fly(self, job: Job[SyncFlight]) -> object:
+    def _fly(self, job: Job[SyncFlight], hold: Hold | None = None) -> object:
         """Load and land."""
         flight = job.flight
         around = loading.get()
         loading.set(entered(flight))
         try:
-            value = self._load(job)
+            value = self._load(job, hold)
         except Exception as error:
             self._land(flight, error=error)
             raise
@@ -224,17 +233,29 @@ class SyncReadThrough:
         flight.settle(value, error)
         flight.landing.set()
 
-    def _load(self, job: Job[SyncFlight]) -> object:
-        """Capture, load, store. Raises what the loader raises, and SerializationError for what can't be stored."""
+    def _begin(self, job: Job[SyncFlight]) -> Hold | None:
+        """The right to load; None: look again, or serve the value at hand. Raises LoadFailedError."""
         assert job.found is not None
-        hold: Hold | None = finish(self._store.begin(job.flight.key, job.found, self._loads.terms(job)))
+        try:
+            return finish(self._store.begin(job.flight.key, job.found, self._loads.terms(job)))
+        except LoadFailedError:
+            if not job.flight.background:
+                raise
+            return None  # it rests after a failure
+
+    def _load(self, job: Job[SyncFlight], hold: Hold | None) -> object:
+        """Capture, load, store. Raises what the loader raises, and SerializationError for what can't be stored."""
+        hold = hold or self._begin(job)
         if hold is None:
             return HANDED_OVER
         try:
             result = _call(job.loader, job.flight.key)
-        except BaseException:
+        except BaseException as error:
             self._counters.load_failures += 1
-            finish(self._loads.release(job.flight.key, hold))
+            if isinstance(error, Exception):
+                finish(self._loads.failed(job, hold))
+            else:
+                finish(self._loads.release(job.flight.key, hold))
             raise
         self._counters.loads += 1
         return finish(self._loads.end(job, hold, result))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack
 from weakref import WeakSet
 
 from ..codec import Codec
@@ -24,20 +24,18 @@ from ..model.report import CacheStats, HealthReport
 from ..policy.bulk import BulkReads
 from ..policy.changes import Changes
 from ..policy.guard import Guard
-from ..policy.loader import Loader
 from ..policy.lock import Lock
-from ..policy.read_through import Plan, ReadThrough
-from ..policy.rules.options import LoadOptions, Options, ServiceOptions, resolve
+from ..policy.read_through import ReadThrough
+from ..policy.rules.options import Options, ServiceOptions, resolve
 from ..policy.sync_read_through import SyncReadThrough
 from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
 from ..storage.store import Store
 from .answers import Answers
-from .batch_loads import BatchLoads
-from .current import bypassing
 from .items import check_amount, check_pattern, drafts_of, not_stored, stats_of
 from .key_checks import check_tags
 from .protocols import Items
+from .reading_through import ReadingThrough
 from .redis_config import check_prefix
 from .sync_face import SyncCacheService
 
@@ -47,7 +45,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-class Service(BatchLoads):
+class Service(ReadingThrough):
     """What all services share. Subclasses choose the store and add what only they can do."""
 
     def __init__(self, namespace: Namespace, options: Options, max_key_length: int, codec: Codec) -> None:
@@ -187,52 +185,6 @@ class Service(BatchLoads):
         if patience < 0:
             raise ArgumentError(f"wait must not be negative, but is {wait!r}")
         return Lock(self._store, self.name_of(key), to_ttl(ttl), patience)
-
-    # -- reading through ------------------------------------------------------------------------------------------
-
-    @overload
-    async def get_or_load(
-        self,
-        key: str,
-        loader: Callable[[], Awaitable[T]],
-        ttl: Duration | None = None,
-        *,
-        tags: Sequence[str] = (),
-        **options: Unpack[LoadOptions],
-    ) -> T: ...
-    @overload
-    async def get_or_load(
-        self,
-        key: str,
-        loader: Callable[[], T],
-        ttl: Duration | None = None,
-        *,
-        tags: Sequence[str] = (),
-        **options: Unpack[LoadOptions],
-    ) -> T: ...
-    async def get_or_load(
-        self,
-        key: str,
-        loader: Loader,
-        ttl: Duration | None = None,
-        *,
-        tags: Sequence[str] = (),
-        **options: Unpack[LoadOptions],
-    ) -> object:
-        """The value of `key`; when there is none, `loader()` gives it, once for all who wait, and it is stored.
-
-        `loader` is async, or a plain function that runs in a thread. What is invalidated while it runs is not stored.
-        Raises what the loader raises, LoadTimeoutError after `hard_timeout`, SerializationError for a value that
-        can't be stored. A store that can't be reached is no error here: the value is loaded and not stored.
-        """
-        if not callable(loader):
-            raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
-        given = dict(options) if ttl is None else {**options, "ttl": ttl}
-        plan = Plan(resolve(self._options, given), check_tags(tags))
-        name = self.name_of(key)
-        if bypassing.get():
-            return await self._reads.uncached(name, loader, plan)
-        return await self._reads.get_or_load(name, loader, plan)
 
     # -- the service itself ---------------------------------------------------------------------------------------
 

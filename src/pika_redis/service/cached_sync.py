@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from ..model.missing import MISSING, MissingType
+from ..policy.loading import value_of
 from .cached import Anything, Cached, Definition
 
 __all__ = ["CachedSync", "CachedSyncFunction"]
@@ -35,7 +36,7 @@ class CachedSync(Cached[P, T]):
             return cast("T", value)
         planned = core.planned(given, kwargs)
         if planned is None:
-            return cast("T", core.function(*given, **kwargs))
+            return cast("T", value_of(core.function(*given, **kwargs)))
         service, name, plan = planned
         return cast("T", service.sync_reads().get_or_load(name, partial(core.function, *given, **kwargs), plan))
 
@@ -49,7 +50,7 @@ class CachedSync(Cached[P, T]):
         core, given = self._core, self._all(args)
         planned = core.planned(given, kwargs)
         if planned is None:
-            return cast("T", core.function(*given, **kwargs))
+            return cast("T", value_of(core.function(*given, **kwargs)))
         service, name, plan = planned
         return cast("T", service.sync_reads().refresh(name, partial(core.function, *given, **kwargs), plan))
 
@@ -59,8 +60,8 @@ class CachedSync(Cached[P, T]):
         return cast("T | MissingType", service.sync.get(key, MISSING))
 
     def uncached(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function itself; nothing is looked up or stored."""
-        return cast("T", self._core.function(*self._all(args), **kwargs))
+        """What the function itself gives; nothing is looked up or stored."""
+        return cast("T", value_of(self._core.function(*self._all(args), **kwargs)))
 
     if TYPE_CHECKING:
 

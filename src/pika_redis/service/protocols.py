@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, TypeVar, Unpack, overload, runtime_check
 
 from ..model.duration import Duration
 from ..model.item import CacheItem
+from ..model.loaded import Loaded
 from ..model.report import CacheStats, HealthReport
 from ..policy.guard import Guard
 from ..policy.lock import Lock
@@ -126,7 +127,27 @@ class FullCacheService(CacheService, Protocol):
     async def get_or_load(
         self,
         key: str,
+        loader: Callable[[], Awaitable[Loaded[T]]],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
         loader: Callable[[], Awaitable[T]],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], Loaded[T]],
         ttl: Duration | None = None,
         *,
         tags: Sequence[str] = (),

@@ -8,8 +8,9 @@ from typing import Any, Protocol, Self, TypeVar, Unpack, cast, overload
 
 from ..errors import ArgumentTypeError
 from ..model.duration import Duration
+from ..model.loaded import Loaded
 from ..model.report import CacheStats, HealthReport
-from ..policy.read_through import Plan
+from ..policy.loading import Plan, value_of
 from ..policy.rules.options import LoadOptions, Options, ServiceOptions, resolve
 from ..policy.sync_read_through import SyncReadThrough, finish
 from .current import bypassing
@@ -137,6 +138,17 @@ class SyncCacheService:
             return
         raise ArgumentTypeError("an event loop runs in this thread: close the service with `await service.aclose()`")
 
+    @overload
+    def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], Loaded[T]],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    @overload
     def get_or_load(
         self,
         key: str,
@@ -145,7 +157,16 @@ class SyncCacheService:
         *,
         tags: Sequence[str] = (),
         **options: Unpack[LoadOptions],
-    ) -> T:
+    ) -> T: ...
+    def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], object],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> object:
         """As the async verb; the loader is a plain function and runs in the calling thread."""
         if not callable(loader):
             raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
@@ -153,5 +174,5 @@ class SyncCacheService:
         given = dict(options) if ttl is None else {**options, "ttl": ttl}
         plan = Plan(resolve(service.options, given), check_tags(tags))
         if bypassing.get():
-            return loader()
-        return cast("T", service.sync_reads().get_or_load(service.name_of(key), loader, plan))
+            return value_of(loader())
+        return service.sync_reads().get_or_load(service.name_of(key), loader, plan)

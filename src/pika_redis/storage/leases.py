@@ -6,7 +6,8 @@ the key meanwhile, a plain DEL from a shell included, makes the store fail.
 - A key that holds nothing gets a *lease* in its place: one process of the fleet wins it, and its identity is what the
   store compares with.
 - A key that still has an entry (due for a refresh, expired, ended by a tag) keeps it, and gets a *claim* beside it.
-  Claims save loads; correct is the store by the comparison alone.
+  Claims save loads; correct is the store by the comparison alone. After a failed load a mark takes the place of the
+  claim: who has something to serve lets the load rest until it is gone, others take it over at once.
 
 Who does not win waits for the push that the key or the claim changed, at most as long as a lease lives since the last
 sign, and looks again. Where the server tells nothing, the key is looked at in growing intervals.
@@ -21,9 +22,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 from ..codec.envelope import IDENTITY
-from ..errors import CacheServerError
+from ..errors import CacheServerError, LoadFailedError
 from ..model.entry import Capture, Draft, Failure, Found, Hold, Outcome, Terms
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
@@ -32,7 +34,7 @@ from ..wire.scripts import RELEASE, RENEW, REPLACE
 from .namespace import Namespace
 from .near import Near
 from .reader import Reader
-from .records import Records, ttl_ms
+from .records import Records, ttl_ms, whole
 from .remote_tags import RemoteTags
 
 __all__ = ["Leases"]
@@ -58,13 +60,13 @@ class Leases:
         """Take a load upon us. None when somebody else has it, or the key changed: look again.
 
         Waits at most `terms.patience` seconds for a load elsewhere to end. Raises CacheUnavailableError,
-        CacheServerError.
+        CacheServerError; LoadFailedError when loads failed a moment ago and this one is to rest.
         """
         near = self._nears.get()
         if found.marker == b"H":
             return Hold(found.identity, found.capture, storable=False)
         token = os.urandom(IDENTITY - 1)
-        leases = found.identity[:1] in (b"", b"#") or found.marker == b"L"
+        leases = found.marker == b"L" or (found.entry is None and found.identity[:1] in (b"", b"#"))
         where = key if leases else self._namespace.claim_key(key)
         try:
             with near.watches.on([key] if leases else [key, where]) as change:
@@ -84,7 +86,7 @@ class Leases:
     async def _lease(self, near: Near, key: str, found: Found, token: bytes, terms: Terms) -> tuple[Hold | None, bool]:
         """The lease, or None and whether it is worth waiting."""
         identity = b"L" + token
-        if found.identity[:1] == b"#":  # a counter that is to be loaded, or foreign bytes: they give way at once
+        if found.identity[:1] == b"#":  # foreign bytes: they give way at once
             taken = await near.node.run(REPLACE, key, (found.identity, identity, _ms(terms.lease)))
             return (Hold(identity, found.capture, renewable=True) if taken else None), False
         taken, held = await near.node.call_many(
@@ -103,15 +105,22 @@ class Leases:
         taken, held, claimed = await near.node.call_many(
             [
                 ("SET", claim_key, token, "NX", "PX", _ms(terms.lease)),
-                ("GETRANGE", key, 0, IDENTITY - 1),
+                _look(key, found.identity),
                 ("GET", claim_key),
             ]
         )
         _raise(taken, held, claimed)
-        if claimed != token:
+        held = _identity(held, found.identity)
+        failure = _failure(claimed)
+        if failure is not None and held == found.identity:
+            _rest(key, failure, terms)
+            mark = cast("bytes", claimed)[:IDENTITY]
+            if not await near.node.run(REPLACE, claim_key, (mark, token, _ms(terms.lease))):
+                return None, True
+        elif claimed != token:
             return None, held == found.identity
         if held == found.identity:
-            return Hold(found.identity, found.capture, token, renewable=True), False
+            return Hold(found.identity, found.capture, token, renewable=True, failure=failure), False
         await near.node.run(RELEASE, claim_key, (token,))
         return None, False
 
@@ -198,15 +207,15 @@ class Leases:
         return reply
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
-        """The load failed: with bytes the claim goes on for so long, without them a mark takes the place of the lease.
+        """The load failed: for so long a mark takes the place of the lease, or of the claim beside an entry.
 
         Raises as `begin`.
         """
         near = self._nears.get()
+        mark = b"F" + os.urandom(IDENTITY - 1) + failure.to_bytes()
         if hold.claim and hold.identity[:1] != b"F":
-            await near.node.run(RENEW, self._namespace.claim_key(key), (hold.claim, _ms(seconds)))
+            await near.node.run(REPLACE, self._namespace.claim_key(key), (whole(hold.claim), mark, _ms(seconds)))
         elif hold.renewable:
-            mark = b"F" + os.urandom(IDENTITY - 1) + failure.by + bytes((failure.processes,))
             after = [RELEASE.command(self._namespace.claim_key(key), (hold.claim,))] if hold.claim else []
             await near.node.run_with(REPLACE, key, (hold.identity, mark, _ms(seconds)), after)
 
@@ -217,7 +226,7 @@ class Leases:
         if not hold.renewable:  # a guard stands there, or bytes of another type
             return Outcome.OVERTAKEN
         tags = list(hold.capture.tags)
-        after: list[Command] = [("GETRANGE", key, 0, IDENTITY - 1)]
+        after: list[Command] = [_look(key, hold.identity)]
         if not near.tracks:
             after.append(self._tags.read_command(tags))
 
@@ -228,12 +237,35 @@ class Leases:
             return reply
 
         ours, held, *_ = await near.node.run_with(RELEASE, where, (token,), after, see)
-        unchanged = bool(ours) if not hold.claim else held == hold.identity
+        unchanged = bool(ours) if not hold.claim else _identity(held, hold.identity) == hold.identity
         return Outcome.CURRENT if unchanged and self._tags.holds(near, hold.capture) else Outcome.OVERTAKEN
 
     def _place(self, key: str, hold: Hold) -> tuple[str, bytes]:
         """The key of the lease or claim, and what it holds."""
         return (self._namespace.claim_key(key), hold.claim) if hold.claim else (key, hold.identity)
+
+
+def _look(key: str, identity: bytes) -> Command:
+    """The command that reads as much of a key as is to be compared with an identity."""
+    return ("GET", key) if identity[:1] == b"#" else ("GETRANGE", key, 0, IDENTITY - 1)
+
+
+def _identity(held: Reply, identity: bytes) -> Reply:
+    """What `_look` gave, in the form of that identity."""
+    return whole(held) if isinstance(held, bytes) and identity[:1] == b"#" else held
+
+
+def _failure(claim: Reply) -> Failure | None:
+    """What stands in the place of a claim after a failed load; None for a claim."""
+    if isinstance(claim, bytes) and claim[:1] == b"F" and len(claim) > IDENTITY:
+        return Failure.from_bytes(claim[IDENTITY:])
+    return None
+
+
+def _rest(key: str, failure: Failure, terms: Terms) -> None:
+    """Refuse a load that would begin too soon after one that failed."""
+    if terms.spare or failure.processes > 1:
+        raise LoadFailedError(f"the load of {key!r} failed a moment ago")
 
 
 def _ignore(asked: asyncio.Future[Reply]) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..codec import Codec, Undecodable
-from ..errors import ArgumentError, CacheError, KeyNotFoundError, NotAnIntegerError
+from ..errors import ArgumentError, CacheError, KeyNotFoundError, LoadFailedError, NotAnIntegerError
 from ..model.clock import Clock
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
@@ -119,6 +119,8 @@ class MemoryStore:
             if slot is not None and self._now() < slot.ends + slot.extra:
                 if slot.identity != found.identity:
                     return None
+                if terms.spare and self._now() < slot.rests:
+                    raise LoadFailedError(f"the load of {key!r} failed a moment ago")
                 identity = slot.identity
             else:
                 identity = shelf.lease(key)
@@ -162,6 +164,10 @@ class MemoryStore:
         return Outcome.CURRENT if unchanged and current else Outcome.OVERTAKEN
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        with self._shelf.lock:
+            slot = self._shelf.slots.get(key)
+            if slot is not None and slot.identity == hold.identity:
+                slot.rests = self._now() + seconds
         await self.release(key, hold)
 
     def _capture(self, tags: Sequence[str]) -> Capture:
@@ -385,5 +391,6 @@ class MemoryStore:
     def _copy(self, slot: Slot, born: float, ttl: float) -> Slot:
         copy = Slot(slot.key, born, ttl, slot.tags, slot.home)
         copy.value, copy.payload, copy.compressed = slot.value, slot.payload, slot.compressed
-        copy.size, copy.reads, copy.extra = slot.size, slot.reads, slot.extra
+        copy.size, copy.reads = slot.size, slot.reads
+        copy.extra, copy.rests = slot.extra, slot.rests
         return copy

@@ -14,7 +14,7 @@ from ..model.entry import Capture, Draft, Entry, Failure
 from ..model.missing import MISSING, MissingType
 from .nonces import HOLD_MARK, Nonce
 
-__all__ = ["INT64", "Record", "Records", "plain_integer", "ttl_ms"]
+__all__ = ["INT64", "Record", "Records", "plain_integer", "ttl_ms", "whole"]
 
 INT64 = range(-(2**63), 2**63)
 _LONGEST_INTEGER = 20
@@ -22,7 +22,8 @@ _FAILURE = 9  # bytes behind the identity of a failed load's mark: the process, 
 _TOKEN = 16  # bytes of one token of a hold
 
 
-def _whole(raw: bytes) -> bytes:
+def whole(raw: bytes) -> bytes:
+    """What stands for bytes without a nonce where a script compares: all of them count."""
     return b"#" + hashlib.sha1(raw, usedforsecurity=False).digest()
 
 
@@ -56,7 +57,7 @@ class Record:
     )  # fmt: skip
 
     def __init__(self, raw: bytes, number: int | None, header: Header | None, payload: bytes) -> None:
-        self.identity = raw[:IDENTITY] if header is not None else _whole(raw)
+        self.identity = raw[:IDENTITY] if header is not None else whole(raw)
         """What a store after a load compares with: kind and nonce; for bytes without a nonce the whole of them."""
         self.number = number
         self.header = header
@@ -131,7 +132,7 @@ class Records:
         """What a mark of failed loads says; None for anything else."""
         if record.marker != b"F":
             return None
-        return Failure(record.payload[:-1], record.payload[-1])
+        return Failure.from_bytes(record.payload)
 
     def entry(self, record: Record) -> Entry:
         """The record as policy sees it."""

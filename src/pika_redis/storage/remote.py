@@ -255,8 +255,7 @@ class RemoteStore:
         packed = (b"", False) if ready is not None else self._records.pack(draft)
         for _ in range(_ROUNDS):
             found = await self.fetch(key, draft.tags)
-            live = found.entry is not None and not found.entry.marked_stale
-            if found.entry is not None and live and self.open(found.entry) is not MISSING:
+            if found.entry is not None and self._fresh_value(cast("Record", found.entry.body)) is not MISSING:
                 return False
             capture = await self._tags.complete(self._nears.get(), found.capture, draft.tags, draft.ttl)
             if not capture.complete:  # held by a writer's guard

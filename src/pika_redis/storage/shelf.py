@@ -21,7 +21,7 @@ class Slot:
 
     __slots__ = (
         "born", "compressed", "ends", "extra", "home", "identity", "key", "payload", "plain_in", "queued", "reads",
-        "size", "stale", "tags", "value",
+        "rests", "size", "stale", "tags", "value",
     )  # fmt: skip
 
     def __init__(
@@ -32,6 +32,8 @@ class Slot:
         self.ends = born + ttl
         self.extra = 0.0
         """Seconds for which it is kept after `ends`."""
+        self.rests = 0.0
+        """Until when no load of it begins, after one that failed."""
         self.tags = tags
         self.home = home
         """The prefix of the namespace that stored it and alone reads it; None for a counter, which has no epoch."""

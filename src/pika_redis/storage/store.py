@@ -59,7 +59,10 @@ class Store(Protocol):
         ...
 
     async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
-        """Take a load upon us and capture the nonces. None: another has it, or the key changed since; look again."""
+        """Take a load upon us and capture the nonces. None: another has it, or the key changed since; look again.
+
+        Raises LoadFailedError when loads failed a moment ago and this one is to rest.
+        """
         ...
 
     async def renew(self, key: str, hold: Hold, lease: float) -> bool:

@@ -11,8 +11,10 @@ from .changes import ChangesDuringLoads
 from .counters import CounterVerbs
 from .flights import Flights
 from .lifetimes import Lifetimes
+from .loaded import LoadedValues
 from .loading import Loading
 from .patterns import Patterns
+from .staleness import Staleness
 from .tags import Tags
 from .values import Values
 from .whole import TheServiceItself
@@ -29,6 +31,8 @@ class ConformanceSuite(
     CounterVerbs,
     Tags,
     Loading,
+    LoadedValues,
+    Staleness,
     ChangesDuringLoads,
     Flights,
     BulkLoading,
