@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 import pytest
 
 from pika_redis import RedisService
@@ -94,10 +96,11 @@ async def test_a_copy_is_served_under_the_prefix_alone_under_which_it_was_read(n
 async def test_a_strict_read_asks_although_there_is_a_copy(near: RedisService, tap: Tap) -> None:
     await near.set("k", [1])
     await near.get("k")
-    for read in (
+    reads: list[Awaitable[object]] = [
         near.get("k", consistency="strict"),
         near.get_or_load("k", list, consistency="strict"),
-    ):
+    ]
+    for read in reads:
         with tap.on(near) as asked:
             assert await read == [1]
         assert asked.trips == 1
