@@ -357,7 +357,9 @@ async def test_a_guard_that_came_during_a_load_stays(near: RedisService, far: Re
     assert await near.execute("GET", key(near)) == GUARD
 
 
-@pytest.mark.parametrize("raw", [b"H", b"H\xff" + b"x" * 14, b"H\xff" + b"x" * 16, b"H" + b"x" * 16, b"Hello, world", b"L123", b"F12345678"])
+@pytest.mark.parametrize(
+    "raw", [b"H", b"H\xff" + b"x" * 14, b"H\xff" + b"x" * 16, b"H" + b"x" * 16, b"Hello, world", b"L123", b"F12345678"]
+)
 async def test_bytes_that_only_begin_like_a_mark_are_foreign(near: RedisService, raw: bytes) -> None:
     await near.execute("SET", key(near), raw)
     assert await near.get_or_load("k", Source(["loaded"])) == ["loaded"]
