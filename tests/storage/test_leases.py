@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pika_redis import RedisService
-from pika_redis.model.entry import Outcome, Terms
+from pika_redis.model.entry import Found, Hold, Outcome, Terms
 from pika_redis.testing import EmbeddedServer
 
 from .fleet import FOUND, OURS, Source, begin, claim, held, key, prepare, refresh, replace
@@ -187,6 +187,30 @@ async def test_a_load_in_another_process_is_waited_for_and_its_value_served(
         assert unused.calls == 0
         keys = await near.execute("KEYS", f"{prefix}*")
         assert sorted(name.removeprefix(prefix.encode()) for name in keys) == [b"#e", b"#t:t", b"k"]
+
+
+@pytest.mark.parametrize("found", FOUND)
+async def test_who_waits_is_woken_and_does_not_try_again_and_again(
+    near: RedisService, far: RedisService, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    await prepare(near, found)
+    tries: list[str] = []
+
+    async def begin(key: str, found: Found, terms: Terms) -> Hold | None:
+        tries.append(key)
+        return await begun(key, found, terms)
+
+    begun = far._store.begin
+    monkeypatch.setattr(far._store, "begin", begin)
+    source = Source(["new"], shut=True)
+    loads = asyncio.create_task(near.get_or_load("k", source))
+    await source.reached.wait()
+    waits = asyncio.create_task(far.get_or_load("k", Source(["unused"])))
+    for _ in range(30):
+        await far.exists("another")
+    source.gate.set()
+    assert [await loads, await waits] == [["new"]] * 2
+    assert 1 <= len(tries) <= 3
 
 
 async def test_when_a_load_elsewhere_stores_nothing_who_waits_loads(near: RedisService, far: RedisService) -> None:
