@@ -80,8 +80,13 @@ app = FastAPI(title="Airports")
 install_cache(app, make_service())
 
 
+def tag_of(code: str) -> str:
+    """The tag of what is cached about one airport: the same, however its code is spelled, as its key is."""
+    return f"airport:{code.upper()}"
+
+
 @app.get("/airports/{code}")
-@cache(ttl="10m", prefix="airport", key_generator=lambda code: code.upper(), tags=["airport:{code}"])
+@cache(ttl="10m", prefix="airport", key_generator=lambda code: code.upper(), tags=lambda code: [tag_of(code)])
 async def airport(code: str) -> Row:
     """One airport by its ICAO code. The key is ``airport:KJFK``, the tag ends it when it is changed."""
     found = await database.query("SELECT * FROM airports WHERE icao = ?", code.upper())
@@ -114,8 +119,10 @@ async def search(q: str) -> list[Row]:
 @app.put("/airports/{code}")
 async def rename(code: str, name: str, service: CacheDep) -> Row:
     """Change an airport's name; from then on nobody reads the old one."""
+    if not await database.query("SELECT * FROM airports WHERE icao = ?", code.upper()):
+        raise HTTPException(404, f"no airport {code}")
     await database.query("UPDATE airports SET name = ? WHERE icao = ?", name, code.upper())
-    await service.invalidate_tags([f"airport:{code}", "airports"])
+    await service.invalidate_tags([tag_of(code), "airports"])
     return {"icao": code.upper(), "name": name}
 
 

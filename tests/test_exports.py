@@ -12,12 +12,12 @@ NAMES = """
 RedisService MemoryCacheService NullService CacheService FullCacheService
 cache cached CacheOptions
 create_redis_config RedisConfig CacheSettings
-CacheItem CacheStats HealthReport HealthStatus MISSING escape_glob
+CacheItem CacheStats HealthReport HealthStatus Loaded DO_NOT_STORE MISSING escape_glob
 set_default_service get_default_service use_service bypass_cache
 AccessDeniedError ArgumentError ArgumentTypeError BatchError CacheClosedError CacheError CacheServerError
 CacheTimeoutError CacheUnavailableError CacheUsageError CommandRefusedError ConfigurationError KeyNotFoundError
-LoadTimeoutError NotAnIntegerError OutcomeUnknownError OverloadedError SerializationError UnstableArgumentError
-ValueTooLargeError
+LoadFailedError LoadTimeoutError LockLostError LockNotAcquiredError NotAnIntegerError OutcomeUnknownError
+OverloadedError SerializationError UnstableArgumentError ValueTooLargeError
 """
 TESTING = "ConformanceSuite EmbeddedServer FakeClock age_entries find_server free_port refuses unique_prefix"
 

@@ -16,7 +16,10 @@ from .errors import (
     CommandRefusedError,
     ConfigurationError,
     KeyNotFoundError,
+    LoadFailedError,
     LoadTimeoutError,
+    LockLostError,
+    LockNotAcquiredError,
     NotAnIntegerError,
     OutcomeUnknownError,
     OverloadedError,
@@ -26,13 +29,14 @@ from .errors import (
 )
 from .model.glob import escape_glob
 from .model.item import CacheItem
+from .model.loaded import DO_NOT_STORE, Loaded
 from .model.missing import MISSING
 from .model.report import CacheStats, HealthReport, HealthStatus
 from .model.version import __version__ as __version__
 from .policy.rules.options import CacheOptions
-from .service.current import bypass_cache, use_service
+from .service.current import bypass_cache
 from .service.decorator import cache, cached
-from .service.default import get_default_service, set_default_service
+from .service.default import get_default_service, set_default_service, use_service
 from .service.memory_service import MemoryCacheService
 from .service.null_service import NullService
 from .service.protocols import CacheService, FullCacheService
@@ -60,6 +64,8 @@ __all__ = [
     "CacheStats",
     "HealthReport",
     "HealthStatus",
+    "Loaded",
+    "DO_NOT_STORE",
     "MISSING",
     "escape_glob",
     # which service
@@ -81,7 +87,10 @@ __all__ = [
     "CommandRefusedError",
     "ConfigurationError",
     "KeyNotFoundError",
+    "LoadFailedError",
     "LoadTimeoutError",
+    "LockLostError",
+    "LockNotAcquiredError",
     "NotAnIntegerError",
     "OutcomeUnknownError",
     "OverloadedError",

@@ -21,6 +21,9 @@
     │   ├── OutcomeUnknownError             the connection broke after a write left that may not be repeated
     │   └── OverloadedError                 too much is in flight; nothing was sent
     ├── LoadTimeoutError (TimeoutError)     a loader took longer than `hard_timeout`
+    ├── LoadFailedError                     the load failed in other processes a moment ago, and is not tried yet
+    ├── LockNotAcquiredError (TimeoutError) another holds the lock, and did so until `wait` was over
+    ├── LockLostError                       the lock was not renewed in time; another may hold it
     └── BatchError                          some items of a batch failed; `.failed` maps key to error
 
 Messages name the value and what is allowed, never a password and never a cached value.
@@ -44,7 +47,10 @@ __all__ = [
     "CommandRefusedError",
     "ConfigurationError",
     "KeyNotFoundError",
+    "LoadFailedError",
     "LoadTimeoutError",
+    "LockLostError",
+    "LockNotAcquiredError",
     "NotAnIntegerError",
     "OutcomeUnknownError",
     "OverloadedError",
@@ -139,6 +145,18 @@ class OverloadedError(CacheUnavailableError):
 
 class LoadTimeoutError(CacheError, TimeoutError):
     """A loader took longer than `hard_timeout`."""
+
+
+class LoadFailedError(CacheError):
+    """The load failed in two processes a moment ago (see `error_backoff`), and there is nothing to serve instead."""
+
+
+class LockNotAcquiredError(CacheError, TimeoutError):
+    """Another holds the lock, and did so until `wait` was over."""
+
+
+class LockLostError(CacheError):
+    """The lock ended before it was given back; another may have taken it meanwhile."""
 
 
 class BatchError(CacheError):

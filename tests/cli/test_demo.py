@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from unittest import mock
 
 import pytest
+
+from .command import called
 
 
 @pytest.mark.slow
@@ -21,3 +24,11 @@ def test_the_demo_keeps_its_promises() -> None:
     document = json.loads(ran.stdout)
     assert [promise["held"] for promise in document["promises"]] == [True, True, True]
     assert document["rounds"]["with cache"]["queries"] < document["rounds"]["without cache"]["queries"] == 500
+
+
+@pytest.mark.parametrize("missing", ["airportsdata", "fastapi", "uvicorn"])
+def test_without_its_packages_the_demo_says_what_to_install(missing: str) -> None:
+    with mock.patch.dict(sys.modules, {missing: None}):
+        ended = called("demo", environment={})
+    assert ended.code == 2
+    assert ended.complaint == f"the demo needs {missing}: pip install 'pika-redis[demo]'"

@@ -117,9 +117,8 @@ def test_a_bad_key_is_refused(command: Command, words: tuple[str, ...]) -> None:
     assert "key must not" in refused.complaint
 
 
-@pytest.mark.parametrize("tag", ["", "x" * 513])
-def test_a_bad_tag_is_refused(command: Command, tag: str) -> None:
-    refused = command("set", "k", "v", "--tag", tag)
+def test_a_bad_tag_is_refused(command: Command) -> None:
+    refused = command("set", "k", "v", "--tag", "")
     assert refused.code == 2
     assert "tag must" in refused.complaint
 
@@ -234,6 +233,9 @@ def test_a_value_of_a_class_that_the_command_does_not_know_is_told_from_an_absen
     assert (missed.code, missed.out) == (1, "")
     assert missed.complaint.startswith("'k' exists, but holds what this command can't decode")
     assert command("get", "k", "--json").document == {"key": "k", "found": False, "reason": "undecodable"}
+    judged = command("exists", "k")
+    assert (judged.code, judged.out) == (1, "no\n")
+    assert command("del", "k").out == "deleted 1 of 1\n"
 
 
 def test_keys_of_other_programs_are_told_from_absent_ones(command: Command) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import math
+from dataclasses import dataclass
 
 import pytest
 
@@ -15,6 +17,8 @@ from pika_redis import (
     MemoryCacheService,
     NotAnIntegerError,
     RedisService,
+    cache,
+    use_service,
 )
 from pika_redis.testing import ConformanceSuite, EmbeddedServer, age_entries
 from pika_redis.testing.assertions import all_refuse, until
@@ -27,6 +31,25 @@ FOREIGN = (
 )  # fmt: skip
 
 
+class Size(enum.Enum):
+    SMALL = "small"
+
+
+@dataclass
+class Line:
+    article: str
+    size: Size
+
+
+@dataclass
+class Order:
+    number: int
+    lines: list[Line]
+
+
+ORDER = Order(7, [Line("lamp", Size.SMALL)])
+
+
 class ServerContract(AncestorExamples, ConformanceSuite):
     server: EmbeddedServer
     prefix: str
@@ -37,6 +60,10 @@ class ServerContract(AncestorExamples, ConformanceSuite):
 
     async def advance(self, seconds: float) -> None:
         await age_entries(self.service, self.prefix, seconds)
+
+    def another(self) -> RedisService:
+        """The same cache in another process: nothing but the server is shared."""
+        return RedisService(self.server.url, key_prefix=self.prefix)
 
     # -- bytes that are not ours ----------------------------------------------------------------------------------
 
@@ -233,15 +260,45 @@ class ServerContract(AncestorExamples, ConformanceSuite):
             assert await other.get("k") == [1]
             await other.set("l", [2], tags=["t"])
             await service.invalidate_tags(["t"])
+            assert await other.get("k", consistency="strict") is None
             assert await other.get_many(["k", "l"]) == [None, None]
             await other.set("k", [3], tags=["t"])
-            assert await service.get("k") == [3]
+            assert await service.get("k", consistency="strict") == [3]
             await asyncio.gather(*[one.increment("n") for one in (service, other) for _ in range(50)])
             assert await service.get("n") == 100
             added = await asyncio.gather(*[one.add("a", [1]) for one in (service, other) for _ in range(20)])
             assert added.count(True) == 1
             await other.clear()
+            await service.execute("PING")  # behind its reply everything was heard
             assert await service.get_many(["k", "n"]) == [None, None]
+
+    async def test_a_model_of_another_process_is_read_under_its_type(self, service: RedisService) -> None:
+        await service.set("k", ORDER)
+        await service.set("list", [ORDER])
+        async with self.another() as other:
+            assert await other.get("k") is None
+            assert await other.get("k", type=Order) == ORDER
+        async with self.another() as other:
+            assert await other.get_many(["k", "x"], type=Order) == [ORDER, None]
+        async with self.another() as other:
+            assert await other.get("list", "default", type=list[Order]) == [ORDER]
+
+    async def test_registering_a_model_registers_those_of_its_fields(self, service: RedisService) -> None:
+        await service.set("k", ORDER)
+        async with self.another() as other:
+            other.register(Order)
+            assert await other.get("k") == ORDER
+
+    async def test_a_cached_function_peeks_at_what_another_process_has_loaded(self, service: RedisService) -> None:
+        @cache(prefix="orders")
+        async def order(number: int) -> Order:
+            return ORDER
+
+        async with self.another() as other:
+            with use_service(service):
+                await order(7)
+            with use_service(other):
+                assert await order.peek(7) == ORDER
 
     async def test_a_background_refresh_sees_the_age_that_the_entry_has_on_the_server(
         self, service: RedisService

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
 
-from pika_redis import ConfigurationError, MemoryCacheService, cache
+from pika_redis import ArgumentTypeError, ConfigurationError, MemoryCacheService, RedisService, cache
 from pika_redis.integrations.fastapi import CacheDep, install_cache
+from pika_redis.testing import EmbeddedServer
 
 
 class Session:
@@ -124,3 +125,40 @@ def test_a_second_cache_is_refused() -> None:
     install_cache(app, MemoryCacheService())
     with pytest.raises(ConfigurationError, match="once"):
         install_cache(app, MemoryCacheService())
+
+
+class Small:
+    """The verbs of `CacheService` and nothing else."""
+
+    get = set = delete = exists = get_many = set_many = delete_pattern = increment = decrement = None
+    invalidate_tags = get_stats = health_check = None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        (MemoryCacheService, "the class MemoryCacheService itself"),
+        (Small(), "Small"),
+        (5, "int"),
+        (None, "NoneType"),
+        ("redis://", "str"),
+    ],
+    ids=str,
+)
+def test_what_is_no_whole_service_is_refused_at_once(wrong: Any, shown: str) -> None:
+    app = FastAPI()
+    with pytest.raises(ArgumentTypeError, match=f"service must be a RedisService, .*, not {shown}"):
+        install_cache(app, wrong)
+    install_cache(app, MemoryCacheService())
+
+
+async def test_the_health_route_answers_503_while_the_server_refuses_the_login(valkey_server: EmbeddedServer) -> None:
+    app = FastAPI()
+    url = valkey_server.url.replace("redis://", "redis://nobody:sesame@")
+    service = RedisService(url, retry_attempts=0)
+    install_cache(app, service)
+    async with client_of(app) as client:
+        answer = await client.get("/health/cache")
+    await service.aclose()
+    assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
+    assert "sesame" not in answer.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from pika_redis.codec import Codec, Limits
@@ -16,8 +16,9 @@ from pika_redis.policy.read_through import Plan, ReadThrough
 from pika_redis.policy.rules.options import Options
 from pika_redis.policy.sync_read_through import SyncReadThrough
 from pika_redis.storage.copies import copier
-from pika_redis.storage.memory import MemoryStore, Shelf
+from pika_redis.storage.memory import MemoryStore
 from pika_redis.storage.namespace import Namespace
+from pika_redis.storage.shelf import Shelf
 from pika_redis.storage.store import Store
 from pika_redis.testing.clock import FakeClock
 
@@ -38,11 +39,11 @@ class TroubledStore:
         if name in ("hit", "open", "now_ms"):
             return verb
 
-        async def asked(*args: object) -> object:
+        async def asked(*args: object, **kwargs: object) -> object:
             self.asked[name] += 1
             if name in self.broken:
                 raise self.broken[name]
-            return await verb(*args)
+            return await verb(*args, **kwargs)
 
         return asked
 
@@ -117,6 +118,15 @@ class ThreadSource:
         if isinstance(self.value, BaseException):
             raise self.value
         return self.value
+
+
+async def becomes(holds: Callable[[], bool]) -> None:
+    """Let other tasks and threads run until it holds."""
+    for _ in range(1_000_000):
+        if holds():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("what should have happened meanwhile did not happen")
 
 
 async def settle() -> None:

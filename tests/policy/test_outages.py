@@ -25,7 +25,7 @@ def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 @pytest.mark.parametrize("error", GONE, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("verb", ["fetch", "capture", "replace"])
+@pytest.mark.parametrize("verb", ["fetch", "begin", "replace"])
 async def test_a_store_that_fails_at_any_step_costs_no_answer(stage: Stage, verb: str, error: Exception) -> None:
     stage.store.broken[verb] = error
     source = Source({"rows": []}, shut=True)
@@ -44,7 +44,7 @@ async def test_a_store_that_fails_at_any_step_costs_no_answer(stage: Stage, verb
 
 
 async def test_a_store_that_fails_to_release_costs_no_answer(stage: Stage) -> None:
-    stage.store.broken["release"] = GONE[0]
+    stage.store.broken.update(release=GONE[0], fail=GONE[0])
     assert await stage.get(Source(None), none_ttl=0.0) is None
     with pytest.raises(LookupError):
         await stage.get(Source(LookupError("no")))

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pika_redis import SerializationError
+from pika_redis import Loaded, SerializationError
+from pika_redis.policy import loading
 
 from .stage import KEY, OTHER, Source, Stage, plan, settle
 
@@ -142,6 +143,17 @@ async def test_a_bypassing_call_loads_and_asks_nobody(stage: Stage) -> None:
     assert not stage.store.asked
 
 
+async def test_the_tags_that_keys_learnt_from_their_loaders_are_bounded(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_MOST_LEARNT", 3)
+    for number in range(10):
+        await stage.get(Source(Loaded(number, tags=[f"tag {number}"])), f"t:{number}")
+        await settle()
+        assert 0 < len(stage.reads._loads._learnt) <= 3
+        assert stage.held(f"t:{number}") == number
+
+
 @pytest.mark.parametrize("value", [[0] * 5000, {"rows": [0] * 5000}, "x" * 5000], ids=["list", "dict", "str"])
 async def test_a_value_that_is_too_large_is_given_and_not_stored(
     caplog: pytest.LogCaptureFixture, value: object
@@ -182,7 +194,7 @@ async def test_tags_are_renewed_by_loads_although_all_are_known(stage: Stage) ->
     await stage.changes.delete([KEY])
     stage.store.asked.clear()
     await stage.get(Source(), tags=["tag"])
-    assert stage.store.asked["capture"] == 1
+    assert stage.store.asked["begin"] == 1
 
 
 async def test_a_tag_invalidated_during_a_load_costs_one_more_load_not_two(stage: Stage) -> None:

@@ -531,12 +531,6 @@ class BrokenKey:
         raise ZeroDivisionError
 
 
-class KeyProperty:
-    @property
-    def __cache_key__(self) -> object:
-        return 1
-
-
 class AsyncKey:
     async def __cache_key__(self) -> object:
         return 1
@@ -552,7 +546,6 @@ class AsyncKey:
         (lambda: BrokenPoint(1), r"ZeroDivisionError was raised"),
         (Unhashed, r"TypeError was raised"),
         (BrokenKey, r"__cache_key__ of class BrokenKey, .* raised ZeroDivisionError"),
-        (KeyProperty, r"__cache_key__ of class KeyProperty, .* must be a method, not a property"),
         (AsyncKey, r"__cache_key__ of class AsyncKey, .* must be a plain method, not an async one"),
     ],
 )

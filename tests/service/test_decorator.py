@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from pika_redis import (
+    DO_NOT_STORE,
     MISSING,
     ArgumentTypeError,
     ConfigurationError,
+    Loaded,
     MemoryCacheService,
     RedisService,
     bypass_cache,
@@ -389,6 +391,25 @@ async def test_exceptions_are_not_cached_and_none_is(service: MemoryCacheService
             await f(True)
         await f(False)
     assert calls == [True, False, True]
+
+
+async def test_what_a_function_says_beside_its_value_stays_in_the_cache(service: MemoryCacheService) -> None:
+    results: list[object] = [Loaded("v", tags=["t"]), DO_NOT_STORE]
+
+    @cache(service=service)
+    async def load(number: int) -> object:
+        return results[number]
+
+    @cache(service=service)
+    def load_at_once(number: int) -> object:
+        return results[number]
+
+    for number, value in enumerate(("v", None)):
+        assert await load(number) == await load.refresh(number) == await load.uncached(number) == value
+        assert load_at_once(number) == load_at_once.refresh(number) == load_at_once.uncached(number) == value
+        with bypass_cache():
+            assert await load(number) == await load.refresh(number) == value
+            assert load_at_once(number) == load_at_once.refresh(number) == value
 
 
 async def test_bypassing_and_disabling_load_every_time(service: MemoryCacheService) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import threading
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,12 +14,19 @@ import pytest
 
 from pika_redis import (
     CacheClosedError,
+    CacheItem,
     CacheUnavailableError,
+    ConfigurationError,
     MemoryCacheService,
     SerializationError,
     ValueTooLargeError,
 )
 from pika_redis.testing import FakeClock, refuses
+
+
+@dataclass
+class Point:
+    x: int
 
 
 class JsonSerializer:
@@ -44,6 +52,30 @@ class JsonSerializer:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], error: type[Exception]) -> None:
     with refuses(error):
         MemoryCacheService(**settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("host", "MemoryCacheService has no server: 'host' is not for it; it takes "),
+        ("l1_max_bytes", "'l1_max_bytes' is not for it; it takes "),
+        ("url", "'url' is not for it; it takes "),
+        ("key_prefx", "unknown setting 'key_prefx'; did you mean key_prefix?"),
+        ("zzz", "unknown setting 'zzz'; known are clock, default_cache_ttl, enabled, key_prefix, max_bytes,"),
+        ("refresh_ahead", "with_options(refresh_ahead="),
+    ],
+)
+def test_a_setting_that_it_does_not_have_is_refused_in_its_own_words(setting: str, said: str) -> None:
+    given: dict[str, Any]
+    for given in ({setting: 5}, {setting: None}):
+        with refuses(ConfigurationError, said):
+            MemoryCacheService(**given)
+
+
+async def test_the_default_ttl_has_its_long_name_here_too() -> None:
+    async with MemoryCacheService(default_cache_ttl="1m") as service:
+        await service.set("k", 1)
+        assert 50 < (await service.remaining_ttl("k") or 0) <= 60
 
 
 async def test_it_stays_within_its_room_and_counts_what_it_drops() -> None:
@@ -184,6 +216,61 @@ def test_the_synchronous_face_has_every_verb() -> None:
     cache.clear()
     assert cache.get_stats(exact=True).key_count == 0
     assert cache.health_check().connected
+
+
+def test_the_synchronous_face_reads_types_and_stores_items_of_every_form() -> None:
+    cache = MemoryCacheService().sync
+    cache.set_many([CacheItem("a", {"x": 1}), {"key": "b", "value": {"x": 2}}])
+    cache.set_many(CacheItem(f"c{number}", number) for number in range(2))
+    assert cache.get("a", type=Point) == Point(1)
+    assert cache.get_many(["a", "b", "x"], type=Point) == [Point(1), Point(2), None]
+    assert cache.get_many(["c0", "c1", "x"], "-") == [0, 1, "-"]
+
+
+def test_the_synchronous_face_may_have_other_options() -> None:
+    cache = MemoryCacheService(ttl=1000).sync
+    short = cache.with_options(ttl=10)
+    short.set("k", 1)
+    assert 0 < (cache.remaining_ttl("k") or 0) <= 10
+    there = short.with_options(key_prefix="there:")
+    assert there.get("k") is None
+    there.set("k", 2)
+    assert 0 < (there.remaining_ttl("k") or 0) <= 10
+    assert cache.get("k") == 1
+    with refuses(TypeError, "did you mean 'ttl'"):
+        cache.with_options(tll=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+def test_the_synchronous_face_opens_closes_and_has_no_server() -> None:
+    cache = MemoryCacheService().sync
+    cache.connect()
+    with refuses(CacheUnavailableError, "no server"):
+        cache.execute("PING")
+    with refuses(CacheUnavailableError, "no server"):
+        cache.execute_many([("PING",)])
+    assert cache.execute_many([]) == []
+    cache.aclose()
+    cache.aclose()
+    for call in (cache.connect, lambda: cache.get("k"), lambda: cache.with_options(ttl=5)):
+        with refuses(CacheClosedError):
+            call()
+
+
+async def test_closing_the_synchronous_face_ends_loads_of_other_loops() -> None:
+    service = MemoryCacheService()
+    started = asyncio.Event()
+
+    async def hang() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(service.get_or_load("k", hang))
+    await started.wait()
+    with refuses(TypeError, "await service.aclose()"):
+        service.sync.aclose()
+    await asyncio.to_thread(service.sync.aclose)
+    with refuses(CacheClosedError):
+        await waiting
 
 
 def test_the_synchronous_face_says_what_is_wrong() -> None:

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from pika_redis import CacheClosedError, CacheService, CacheUnavailableError, NullService
+from pika_redis import (
+    CacheClosedError,
+    CacheService,
+    CacheUnavailableError,
+    FullCacheService,
+    MemoryCacheService,
+    NullService,
+    RedisService,
+)
 from pika_redis.testing import refuses
 
 
@@ -61,6 +69,20 @@ async def test_every_load_runs_and_once_for_all_who_wait() -> None:
         results[0].append(2)
         assert results[1] == [1]
         assert await service.get_or_load("k", load) == [2]
+
+
+@pytest.mark.parametrize(
+    "service",
+    [NullService(), MemoryCacheService(enabled=False), RedisService("redis://127.0.0.1:1", enabled=False)],
+    ids=lambda service: type(service).__name__,
+)
+async def test_what_is_dropped_does_not_count_as_stored(service: FullCacheService) -> None:
+    async with service:
+        await service.set("k", "v")
+        await service.set_many({"k": "v", "l": "w"})
+        await service.add("k", "v")
+        await service.get_or_load("k", lambda: "loaded")
+        assert (await service.get_stats()).sets == 0
 
 
 async def test_it_says_what_it_is() -> None:

@@ -35,7 +35,7 @@ def test_the_ancestors_names_and_milliseconds() -> None:
         username="alice",
         connect_timeout=2000,
         command_timeout="3s",
-        tls=TlsFiles(ca_file="ca.pem"),
+        tls_ca_file="ca.pem",
     )
     assert made == RedisConfig(
         address=Address(
@@ -76,11 +76,30 @@ def test_an_empty_password_is_none(password: str | None) -> None:
         ({"password": PASSWORD.encode()}, ArgumentTypeError, "password must be a str, not bytes"),
         ({"db": -1}, ConfigurationError, "db must be from 0"),
         ({"key_prefix": None}, ArgumentTypeError, "key_prefix must be a str, not NoneType"),
-        ({"retry_delay_on_failover": 0}, ConfigurationError, "retry_delay must be from 0.001 to 86400.0, not 0.0"),
+        ({"host": f"redis://:{PASSWORD}@cache"}, ConfigurationError, "^host must be a name"),
+        ({"host": "cache:6379"}, ConfigurationError, "^host must be a name"),
+        ({"host": None}, ArgumentTypeError, "host must be a str, not NoneType"),
+        (
+            {"retry_delay_on_failover": 0},
+            ConfigurationError,
+            "^retry_delay_on_failover must be from 1 to 86400000 milliseconds, not 0$",
+        ),
+        ({"connect_timeout": 0.5}, ConfigurationError, "^connect_timeout must be .* milliseconds, not 0.5$"),
+        ({"connect_timeout": math.nan}, ConfigurationError, "^connect_timeout must be .* milliseconds, not nan$"),
+        ({"connect_timeout": 10**400}, ConfigurationError, "^connect_timeout must be .* milliseconds, not 86400001"),
+        ({"command_timeout": "2d"}, ConfigurationError, "^command_timeout must be .* milliseconds, not '2d'$"),
+        ({"command_timeout": timedelta(0)}, ConfigurationError, "^command_timeout must be .* milliseconds, not 0:00"),
         ({"retry_delay_on_failover": "x"}, ValueError, "retry_delay_on_failover='x' is no duration"),
-        ({"max_retries_per_request": -1}, ConfigurationError, "retry_attempts must be from 0 to 100, not -1"),
+        ({"max_retries_per_request": -1}, ConfigurationError, "^max_retries_per_request must be from 0 to 100, not -1"),
+        ({"max_retries_per_request": "3"}, ArgumentTypeError, "^max_retries_per_request must be an int, not str"),
         ({"lazy_connect": 1}, ArgumentTypeError, "lazy_connect must be True or False, not 1"),
-        ({"connect_timeout": None}, ArgumentTypeError, "connect_timeout must be seconds"),
+        ({"connect_timeout": None}, ArgumentTypeError, "^connect_timeout must be milliseconds, .* not NoneType"),
+        ({"connect_timeout": True}, ArgumentTypeError, "^connect_timeout must be milliseconds, .* not bool"),
+        ({"tls": True}, ArgumentTypeError, "unknown argument 'tls': .*tls_ca_file.*rediss://"),
+        ({"tls_ca_file": True}, ArgumentTypeError, "tls_ca_file must be the path of a file, not bool"),
+        ({"tls_ca_file": "ca.pem", "tls_verify": 0}, ArgumentTypeError, "tls_verify must be True or False, not 0"),
+        ({"tls_verify": False}, ConfigurationError, "tls_verify needs TLS"),
+        ({"tls_key_file": "key.pem"}, ConfigurationError, "tls_key_file needs tls_cert_file"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exception], problem: str) -> None:
@@ -89,9 +108,17 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exceptio
     assert PASSWORD not in str(caught.value)
 
 
-def test_an_unknown_argument_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match="hots"):
-        create_redis_config(hots="cache")  # type: ignore[call-arg]
+@pytest.mark.parametrize(
+    ("given", "meant"), [({"hots": 1}, "'hots': did you mean 'host'"), ({"zzz": 1}, "'zzz': known are host, port")]
+)
+def test_an_unknown_argument_is_a_type_error_that_says_what_was_meant(given: dict[str, Any], meant: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"unknown argument {meant}"):
+        create_redis_config(**given)
+
+
+def test_the_tls_files_turn_tls_on() -> None:
+    made = create_redis_config(tls_ca_file="ca", tls_cert_file="cert", tls_key_file="key", tls_verify=False)
+    assert made.address == Address(kind="tls", tls=TlsFiles("ca", "cert", "key", verify=False))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pika_redis import (
+    MISSING,
     AccessDeniedError,
     CacheClosedError,
     CacheServerError,
@@ -23,6 +24,7 @@ from pika_redis import (
     RedisConfig,
     RedisService,
     ValueTooLargeError,
+    cache,
     create_redis_config,
 )
 from pika_redis.testing import EmbeddedServer, FakeClock, free_port, refuses
@@ -109,6 +111,43 @@ async def test_a_memory_url_needs_no_server() -> None:
             await service.execute("PING")
 
 
+@pytest.mark.parametrize("there", [{"url": "memory://"}, {"url": "redis://127.0.0.1:1", "enabled": False}], ids=str)
+def test_without_a_server_plain_functions_and_the_synchronous_face_work(there: dict[str, Any]) -> None:
+    service = RedisService(**there)
+    kept = there["url"] == "memory://"
+    calls: list[int] = []
+
+    @cache(service=service, tags=["t"])
+    def double(number: int) -> list[int]:
+        calls.append(number)
+        return [2 * number]
+
+    assert [double(2), double(2)] == [[4], [4]]
+    assert len(calls) == (1 if kept else 2)
+    assert double.peek(2) == ([4] if kept else MISSING)
+    assert double.refresh(2) == [4]
+    assert double.invalidate(2) is kept
+    cache_ = service.sync
+    cache_.set("k", [1], tags=["t"])
+    assert cache_.get("k") == ([1] if kept else None)
+    other = service.with_options(key_prefix="other:").sync
+    assert other.get("k") is None
+    assert other.get_or_load("k", lambda: "loaded") == "loaded"
+    cache_.invalidate_tags(["t"])
+    assert cache_.get("k") is None
+    with refuses(CacheUnavailableError):
+        cache_.execute("PING")
+    cache_.connect()
+    cache_.aclose()
+    with refuses(CacheClosedError):
+        double(3)
+
+
+def test_the_environment_may_choose_memory_for_plain_functions_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "memory://")
+    assert RedisService().sync.get_or_load("k", lambda: 5) == 5
+
+
 async def test_there_is_no_synchronous_face_over_a_server() -> None:
     with refuses(TypeError, "async"):
         _ = RedisService("redis://127.0.0.1:1").sync
@@ -160,8 +199,21 @@ async def test_a_wrong_password_is_denied_in_every_verb(valkey_server: EmbeddedS
             await call
         assert isinstance(caught[0], PermissionError)
         assert "sesame" not in str(caught[0])
-    assert (await service.health_check()).status is not HealthStatus.HEALTHY
+    report = await service.health_check()
+    assert (report.status, report.connected) == (HealthStatus.UNHEALTHY, False)
+    assert "sesame" not in json.dumps(report.to_dict())
     await service.aclose()
+
+
+async def test_a_user_who_may_not_ping_finds_the_server_degraded(server: EmbeddedServer, prefix: str) -> None:
+    user = prefix.strip(":").replace(":", "-")
+    async with RedisService(server.url, key_prefix=prefix) as service:
+        await service.execute("ACL", "SETUSER", user, "on", ">sesame", f"~{prefix}*", "+@all", "-ping")
+        try:
+            async with RedisService(server.url.replace("redis://", f"redis://{user}:sesame@")) as limited:
+                assert (await limited.health_check()).status is HealthStatus.DEGRADED
+        finally:
+            await service.execute("ACL", "DELUSER", user)
 
 
 # -- commands of one's own -----------------------------------------------------------------------------------------

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from pika_redis.errors import ArgumentError, ArgumentTypeError, CacheError, ConfigurationError
 from pika_redis.model.secret import Secret
+from pika_redis.service.memory_service import MemorySettings
 from pika_redis.service.redis_config import RedisConfig
+from pika_redis.service.redis_service import RedisSettings
 from pika_redis.service.resolve import SETTING_NAMES, resolve, unknown_keyword
 from pika_redis.service.settings import VARIABLES
 from pika_redis.wire.address import Address, TlsFiles
@@ -145,6 +147,19 @@ def test_the_default_ttl_has_a_short_and_a_long_name(name: str) -> None:
         (None, {"ttl": 0}, ArgumentError, "ttl must be at least 1 ms"),
         (None, {"ttl": 1, "default_cache_ttl": 2}, ConfigurationError, "two names of one setting"),
         (None, {"port": "6379"}, ArgumentTypeError, "port must be an int, not str"),
+        (None, {"host": f"redis://:{PASSWORD}@cache"}, ConfigurationError, "^host must be a name .* a URL goes into"),
+        (
+            None,
+            {"host": "cache:6379"},
+            ConfigurationError,
+            "^host must be a name .* a port goes into REDIS_PORT, port=",
+        ),
+        (None, {"host": "a b"}, ConfigurationError, "^host must be a name or an IP address, not 'a b'"),
+        (None, {"host": ""}, ConfigurationError, "^host must be a name or an IP address, not ''"),
+        (None, {"host": 5}, ArgumentTypeError, "^host must be a str, not int"),
+        (None, {"refresh_ahead": 5}, ConfigurationError, r"refresh_ahead is an option.*with_options\(refresh_ahead="),
+        (None, {"none_ttl": 5}, ConfigurationError, r"with_options\(none_ttl="),
+        (None, {"version": 5}, ConfigurationError, r"version is an option of @cache\(\.\.\.\) alone"),
         (None, {"password": 5}, ArgumentTypeError, "password must be a str, not int"),
         (None, {"key_prefix": 5}, ArgumentTypeError, "key_prefix must be a str, not int"),
         (None, {"enabled": "no"}, ArgumentTypeError, "enabled must be True or False, not 'no'"),
@@ -189,6 +204,11 @@ def test_a_keyword_that_says_what_the_url_says_is_taken() -> None:
     url = f"redis://a:{PASSWORD}@cache:7000/1"
     given: dict[str, Any] = {"host": "cache", "port": 7000, "username": "a", "password": PASSWORD, "db": 1}
     assert resolved(url, None, **given) == resolved(url)
+
+
+def test_every_documented_keyword_is_known_to_type_checkers() -> None:
+    assert get_type_hints(RedisSettings).keys() == SETTING_NAMES
+    assert get_type_hints(MemorySettings).keys() < SETTING_NAMES
 
 
 def test_others_may_name_their_own_keywords() -> None:

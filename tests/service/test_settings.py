@@ -146,7 +146,7 @@ def test_an_empty_variable_counts_as_unset(name: str, text: str) -> None:
         (
             "REDIS_CONNECT_TIMEOUT",
             "soon",
-            "milliseconds such as 500, or text such as '2s', from 0.001 to 86400.0 seconds",
+            "milliseconds such as 500, or text such as '2s', from 1 to 86400000 milliseconds",
         ),
         ("REDIS_CONNECT_TIMEOUT", "0", "milliseconds"),
         ("REDIS_COMMAND_TIMEOUT", "-5", "milliseconds"),
@@ -155,6 +155,7 @@ def test_an_empty_variable_counts_as_unset(name: str, text: str) -> None:
         ("REDIS_RETRY_ATTEMPTS", "101", "an integer from 0 to 100"),
         ("DEFAULT_CACHE_TTL", "0", "seconds such as 3600, 'inf', or text such as '10m'"),
         ("DEFAULT_CACHE_TTL", "1e12", "seconds such as 3600"),
+        ("DEFAULT_CACHE_TTL", "9999999999", "from 0.001 to 3153600000 seconds (a hundred years)"),
         ("DEFAULT_CACHE_TTL", "for ever", "seconds such as 3600"),
         ("MAX_CACHE_KEY_LENGTH", "63", "an integer from 64 to 1048576"),
         ("CACHE_COMPRESSION_ENABLED", "maybe", "one of true, 1, yes, on, false, 0, no, off"),
@@ -173,6 +174,44 @@ def test_a_bad_value_names_the_variable_the_value_and_what_is_allowed(name: str,
     assert text[:6] in message or repr(text)[1:6] in message
     assert allowed in message
     assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("a b", "REDIS_HOST must be a name or an IP address, not 'a b'"),
+        (f"redis://:{PASSWORD}@cache:6379", "REDIS_HOST must be a name or an IP address; a URL goes into REDIS_URL"),
+        (f":{PASSWORD}@cache", "a URL goes into REDIS_URL"),
+        (f"cache/{PASSWORD}", "a URL goes into REDIS_URL"),
+        ("/run/redis.sock", "a URL goes into REDIS_URL"),
+        ("cache:6379", "REDIS_HOST must be a name or an IP address; a port goes into REDIS_PORT"),
+        (f"alice:{PASSWORD}", "a port goes into REDIS_PORT"),
+        ("[::1]", "REDIS_HOST must be a name or an IP address; an IPv6 address stands here without brackets"),
+        ("[::1]:6379", "a port goes into REDIS_PORT"),
+    ],
+)
+def test_a_host_is_a_host_and_nothing_else(host: str, said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        config(REDIS_HOST=host)
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("REDIS_HOST ")
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(ConfigurationError, match=r"^host must be a name or an IP address"):
+        CacheSettings(host=host).to_config()
+
+
+@pytest.mark.parametrize(
+    "host", ["cache", "cache.internal.", "10.0.0.1", "::1", "fe80::1%eth0", "redis_1", "bücher.de"]
+)
+def test_names_and_addresses_are_hosts(host: str) -> None:
+    assert config(REDIS_HOST=host).address.host == host
+
+
+@pytest.mark.parametrize("url", [None, "rediss://cache"])
+def test_a_key_file_without_a_certificate_names_the_variables(url: str | None) -> None:
+    environ = {"REDIS_TLS_KEY_FILE": "key.pem"} | ({} if url is None else {"REDIS_URL": url})
+    with pytest.raises(ConfigurationError, match=r"^REDIS_TLS_KEY_FILE needs REDIS_TLS_CERT_FILE"):
+        config(**environ)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -76,12 +76,11 @@ async def some_orders(run: Callable[[Choice], Awaitable[int]], count: int, seed:
 class Turns:
     """The places where actors stop, and the one that moves."""
 
-    def __init__(self, choose: Choice) -> None:
+    def __init__(self, choose: Choice, services: Iterable[Service]) -> None:
         self._choose = choose
+        self._services = [service for service in services if isinstance(service, RedisService)]
         self._waiting: list[asyncio.Future[None]] = []
         self.step = 0
-        self.busy = 0
-        """Requests that a server has not answered yet."""
 
     async def take(self) -> None:
         """Stop here until it is this actor's turn."""
@@ -103,10 +102,17 @@ class Turns:
             task.result()
 
     async def _until_nothing_moves(self) -> None:
+        """Until nothing is asked and everything is heard that the servers had to tell."""
         idle = 0
         while idle < _IDLE_ROUNDS:
             await asyncio.sleep(0)
-            idle = 0 if self.busy else idle + 1
+            idle += 1
+            for service in self._services:
+                near = service._nears.get()
+                if near.node.connection.in_flight:
+                    idle = 0
+                elif idle == _IDLE_ROUNDS - 2:
+                    await near.node.connection.call(("PING",))  # what was told before stands before its reply
 
 
 class Watched:
@@ -118,8 +124,8 @@ class Watched:
         self.stops = False
         self.ahead_ms = 0
 
-    def hit(self, key: str, refresh_ms: float) -> object:
-        return self._inner.hit(key, refresh_ms + self.ahead_ms)
+    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
+        return self._inner.hit(key, refresh_ms + self.ahead_ms, share=share)
 
     def now_ms(self) -> int:
         return self._inner.now_ms() + self.ahead_ms
@@ -130,16 +136,9 @@ class Watched:
 
     def _asking(self, verb: Callable[..., Any]) -> Callable[..., Any]:
         async def ask(*args: Any, **kwargs: Any) -> Any:
-            turns = self.turns
-            if turns is None:
-                return await verb(*args, **kwargs)
-            turns.busy += 1
-            try:
-                reply = await verb(*args, **kwargs)
-            finally:
-                turns.busy -= 1
-            if self.stops:
-                await turns.take()
+            reply = await verb(*args, **kwargs)
+            if self.turns is not None and self.stops:
+                await self.turns.take()
             return reply
 
         return ask
@@ -189,7 +188,7 @@ class Race:
         self._runs += 1
         key, tag = f"key{self._runs}", f"tag{self._runs}"
         await self._prepare(key, tag)
-        turns = Turns(choose)
+        turns = Turns(choose, {*self.readers, self.writer})
         for watch in self.watches:
             watch.turns, watch.stops = turns, self.stops
             watch.ahead_ms = {"due for a refresh": 60_000, "expired": 200_000}.get(self.found, 0)

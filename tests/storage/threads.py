@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from pika_redis import MemoryCacheService
+from pika_redis.model.entry import Outcome
 from pika_redis.policy.sync_flights import SyncFlight
 from pika_redis.policy.sync_read_through import SyncReadThrough
 from pika_redis.storage.copies import copier
@@ -97,7 +98,7 @@ class StoppingStore:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def replace(self, *args: Any) -> bool:
+    async def replace(self, *args: Any) -> Outcome:
         self._turns[0].take()
         return await self._inner.replace(*args)
 
@@ -125,8 +126,8 @@ class ThreadRace:
             def set(self) -> None:
                 super().set()
 
-        def begin(flight: SyncFlight, *args: Any) -> None:
-            made(flight, *args)
+        def begin(flight: SyncFlight, *args: Any, **wanted: Any) -> None:
+            made(flight, *args, **wanted)
             flight.landing = Landing()
 
         made = SyncFlight.__init__

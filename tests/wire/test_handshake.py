@@ -14,7 +14,7 @@ from pika_redis.errors import ArgumentError, CacheError
 from pika_redis.model.clock import SystemClock
 from pika_redis.wire.connection import Connection
 from pika_redis.wire.endpoint import Credentials
-from pika_redis.wire.handshake import shake_hands
+from pika_redis.wire.handshake import Login, shake_hands
 
 from .fake_server import Command, FakeServer, Talk
 
@@ -104,7 +104,7 @@ class Untouched:
 async def test_a_login_that_cannot_be_written_asks_nothing() -> None:
     connection = Untouched()
     with pytest.raises(ArgumentError, match="lone surrogate"):
-        await shake_hands(cast("Connection", connection), Credentials("\ud800", "x"), None, SystemClock())
+        await shake_hands(cast("Connection", connection), Login(Credentials("\ud800", "x")), None, SystemClock())
     assert connection.asked == 0
 
 

@@ -15,7 +15,7 @@ from pika_redis.errors import (
     CacheTimeoutError,
     CacheUnavailableError,
 )
-from pika_redis.wire.connection import Connection, LossHandler
+from pika_redis.wire.connection import Connection, LossHandler, PushHandler
 from pika_redis.wire.endpoint import Endpoint
 from pika_redis.wire.handshake import Client, ServerFacts, TimeSample
 from pika_redis.wire.limits import Limits
@@ -39,7 +39,11 @@ class StubDialer:
         self.at_once = self.most_at_once = 0
 
     async def open(
-        self, limits: Limits, on_lost: LossHandler, predecessor: Client | None = None
+        self,
+        limits: Limits,
+        on_lost: LossHandler,
+        on_push: PushHandler | None = None,
+        predecessor: Client | None = None,
     ) -> tuple[Connection, ServerFacts]:
         loop = asyncio.get_running_loop()
         self.times.append(loop.time())
@@ -62,11 +66,28 @@ class StubDialer:
         return connection, ServerFacts("fake", "7", "master", TimeSample(0, 0, 0), me)
 
 
+class Listening:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.facts: list[ServerFacts] = []
+        self.losses = 0
+
+    def made(self, connection: Connection, facts: ServerFacts) -> None:
+        self.facts.append(facts)
+
+    def pushed(self, push: object) -> None:
+        raise AssertionError("nothing is pushed here")
+
+    def lost(self) -> None:
+        self.losses += 1
+
+
 def linked(endpoint: Endpoint | None = None, *, keep: bool = True) -> tuple[Link, StubDialer, list[ServerFacts]]:
     dialer = StubDialer()
-    made: list[ServerFacts] = []
-    link = Link(asyncio.get_running_loop(), endpoint or Endpoint(), dialer, made.append, keep=keep)  # type: ignore[arg-type]
-    return link, dialer, made
+    listening = Listening()
+    link = Link(asyncio.get_running_loop(), endpoint or Endpoint(), dialer, listening, keep=keep)  # type: ignore[arg-type]
+    return link, dialer, listening.facts
 
 
 REFUSED = CacheUnavailableError("nobody listens")

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 import pytest
 import uvloop
 
-__all__ = ["VirtualLoop", "in_virtual_time", "on_both_loops", "settled"]
+__all__ = ["VirtualLoop", "in_virtual_time", "on_both_loops", "settled", "turned"]
 
 P = ParamSpec("P")
 AsyncTest = Callable[P, Coroutine[Any, Any, None]]
@@ -90,4 +90,10 @@ def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
 async def settled(turns: int = 5) -> None:
     """Let the loop turn a few times."""
     for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def turned(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until a condition holds that the outside brings about."""
+    while not condition():  # noqa: ASYNC110 (what is waited for has no event)
         await asyncio.sleep(0)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from ..errors import SerializationError, ValueTooLargeError
 from .compression import Compression
-from .convert import convert
+from .convert import check_type, convert
 from .immutable import is_immutable
 from .limits import Limits
 from .models import ModelRegistry
@@ -64,6 +64,14 @@ class Codec:
             payload = self._open(payload)
         return self._loads(payload)
 
+    def expect(self, type_: object) -> None:
+        """Before bytes are read that shall become this type: the model classes that it reaches may be rebuilt.
+
+        Raises ArgumentTypeError for what is no type.
+        """
+        check_type(type_)
+        self._registry.register_annotation(type_)
+
     def convert(self, value: object, type_: type[T]) -> T:
         """Plain data as the type that a caller asked for; what is of that type passes as it is.
 
@@ -72,7 +80,7 @@ class Codec:
         return convert(value, type_)
 
     def register(self, *classes: type) -> None:
-        """Lets instances of these model classes be rebuilt.
+        """Lets instances of these model classes, and of those in their fields, be rebuilt.
 
         Raises ArgumentTypeError for what is no model class, ArgumentError when another class has the name already.
         """

@@ -8,15 +8,29 @@ pydantic.
 from __future__ import annotations
 
 import sys
+import typing
 from typing import Any, TypeVar, cast
 
 from ..errors import ArgumentTypeError
 from .models.kinds import is_pydantic
 from .undecodable import Undecodable
 
-__all__ = ["convert"]
+__all__ = ["check_type", "convert"]
 
 T = TypeVar("T")
+_NAMES_OF_TYPES = ("NewType", "TypeAliasType", "TypeVar")
+
+
+def check_type(type_: object) -> None:
+    """Raises ArgumentTypeError for what is neither a class nor another form of type, such as ``list[int] | None``."""
+    if isinstance(type_, type) or typing.get_origin(type_) is not None or type(type_).__name__ in _NAMES_OF_TYPES:
+        return
+    if isinstance(type_, str):
+        raise ArgumentTypeError(f"type={type_!r} can't be decoded: give the type itself, not its name")
+    kind = type(type_).__qualname__
+    raise ArgumentTypeError(
+        f"type= can't be decoded: give a class or a type such as list[int], not an object of {kind}"
+    )
 
 
 def convert(value: object, type_: type[T]) -> T:
@@ -44,8 +58,7 @@ def _is_instance(value: Any, type_: Any) -> bool:
 
 
 def _convert(value: Any, type_: Any) -> Any:
-    if isinstance(type_, str):
-        raise ArgumentTypeError(f"type={type_!r} can't be decoded: give the type itself, not its name")
+    check_type(type_)
     if isinstance(type_, type) and is_pydantic(type_):
         return _make(type_, value)
     import msgspec

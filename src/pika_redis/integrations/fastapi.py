@@ -15,7 +15,16 @@ from fastapi import Depends, FastAPI
 from fastapi.requests import HTTPConnection
 from fastapi.responses import JSONResponse
 
-from pika_redis import ArgumentTypeError, CacheService, ConfigurationError, FullCacheService, HealthStatus, use_service
+from pika_redis import (
+    ArgumentTypeError,
+    ConfigurationError,
+    FullCacheService,
+    HealthStatus,
+    MemoryCacheService,
+    NullService,
+    RedisService,
+    use_service,
+)
 
 __all__ = ["CacheDep", "get_cache", "install_cache"]
 
@@ -34,8 +43,9 @@ def install_cache(app: FastAPI, service: FullCacheService, *, health_path: str |
     """
     if not isinstance(app, FastAPI):
         raise ArgumentTypeError(f"app must be a FastAPI application, not {type(app).__name__}")
-    if not isinstance(service, CacheService):
-        raise ArgumentTypeError(f"service must be a cache service, not {type(service).__name__}")
+    if not isinstance(service, RedisService | MemoryCacheService | NullService):
+        shown = f"the class {service.__name__} itself" if isinstance(service, type) else type(service).__name__
+        raise ArgumentTypeError(f"service must be a RedisService, MemoryCacheService or NullService, not {shown}")
     if getattr(app.state, "cache", None) is not None:
         raise ConfigurationError("this application has a cache already: call install_cache once")
     app.state.cache = service

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .forks import forget_after_fork
+
 __all__ = ["Counters"]
 
 
@@ -9,23 +11,33 @@ class Counters:
     """Counts of what happened since the service was made. Bumped without a lock; a race may lose a count, no more."""
 
     __slots__ = (
+        "__weakref__",
         "deletes",
         "errors",
         "evictions",
         "hits",
         "joined",
+        "l1_hits",
         "load_failures",
         "loads",
         "misses",
         "refreshes",
         "sets",
+        "stale",
         "undecodable",
     )
 
     def __init__(self) -> None:
+        self.forget_all_after_fork()
+        forget_after_fork(self)
+
+    def forget_all_after_fork(self) -> None:
+        """A child counts from the beginning."""
         self.hits = 0
+        self.l1_hits = 0
         self.misses = 0
         self.sets = 0
+        self.stale = 0
         self.deletes = 0
         self.loads = 0
         self.load_failures = 0

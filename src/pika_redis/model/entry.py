@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["MAX_TAGS", "MAX_TAG_BYTES", "Capture", "Draft", "Entry", "Found"]
+__all__ = [
+    "MAX_TAGS",
+    "MAX_TAG_BYTES",
+    "Capture",
+    "Draft",
+    "Entry",
+    "Failure",
+    "Found",
+    "Hold",
+    "Outcome",
+    "Terms",
+]
 
 MAX_TAGS = 64
 """How many tags an entry may carry."""
@@ -43,6 +56,25 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """The mark of a failed load."""
+
+    by: bytes
+    """The process that failed last."""
+    processes: int
+    """How many failed, one after another: 1 or 2."""
+
+    def to_bytes(self) -> bytes:
+        """For a mark on a server."""
+        return self.by + bytes((self.processes,))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Failure:
+        """What `to_bytes` gave."""
+        return cls(raw[:-1], raw[-1])
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What a look at one key gave."""
 
@@ -52,6 +84,64 @@ class Found:
     """Of whatever the key holds, live or not; empty when absent. A store after a load compares with it."""
     capture: Capture
     """The epoch and the tags the caller named, read together with the entry."""
+    failure: Failure | None = None
+    """That loads of the key failed a moment ago."""
+    marker: bytes = b""
+    """``L`` when another load is under way, ``F`` after failed ones, ``H`` while a writer's guard stands there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a load begins."""
+
+    tags: tuple[str, ...]
+    ttl: float
+    """Seconds that what it gives is to live: tags have to outlive it."""
+    lease: float
+    """Seconds after which another process takes over, unless the lease is renewed."""
+    patience: float
+    """Seconds to wait while another process loads; 0 = not at all."""
+    spare: bool = False
+    """Whether there is something to serve instead: then no load begins so soon after one that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What entitles a load to store its result."""
+
+    identity: bytes
+    """What the key must still hold by then; empty = nothing."""
+    capture: Capture
+    """The nonces as they were before the load."""
+    claim: bytes = b""
+    """The token that stands beside an entry which is loaded again; empty with a lease, which stands in its place."""
+    renewable: bool = False
+    """Whether a lease or claim runs out unless it is renewed."""
+    began: float = 0.0
+    """When it was taken, before the load, in the store's own monotonic seconds."""
+    storable: bool = True
+    """False when the result must not be stored: a writer's guard stands there, or a tag is too young."""
+    failure: Failure | None = None
+    """The mark of a failed load that the claim took the place of."""
+
+    def forbidden(self) -> Hold:
+        """The same, without the right to store."""
+        return dataclasses.replace(self, storable=False)
+
+
+class Outcome(enum.Enum):
+    """What became of a loaded value."""
+
+    STORED = "stored"
+    """It was stored, and nothing that it depends on was invalidated since the load began."""
+    DOUBTFUL = "doubtful"
+    """It was stored, and something that it depends on may have been invalidated since the load began."""
+    CURRENT = "current"
+    """It was not stored, but nothing was invalidated."""
+    OVERTAKEN = "overtaken"
+    """The key or a tag changed meanwhile; who came after the load began must look again."""
+    UNSURE = "unsure"
+    """The store could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +151,8 @@ class Draft:
     value: object
     ttl: float
     tags: tuple[str, ...] = ()
+    extra: float = 0.0
+    """Seconds after the ttl during which it is kept for stale serving."""
     plain_integers: bool = True
     """Whether an untagged integer may be stored as a counter. Loaded ones may not: they need epoch and age."""
     share: bool = False

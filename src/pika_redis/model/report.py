@@ -23,6 +23,8 @@ class CacheStats:
 
     hits: int
     """Look-ups that gave a value (a cached None is one)."""
+    l1_hits: int
+    """Hits that a copy in this process's memory answered, without asking the server."""
     misses: int
     """Look-ups that gave none."""
     hit_rate: float
@@ -39,6 +41,8 @@ class CacheStats:
     """Callers that were served by another caller's load."""
     refreshes: int
     """Loads that ran ahead of expiry."""
+    stale: int
+    """Values served past their time, under an option that allows it; those of `stale_while_revalidate` are hits too."""
     errors: int
     """Calls that the store could not answer."""
     undecodable: int

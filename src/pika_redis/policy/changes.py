@@ -13,6 +13,7 @@ from typing import Protocol
 from ..model.counters import Counters
 from ..model.entry import Draft
 from ..model.glob import compile_glob
+from ..storage.null import NullStore
 from ..storage.store import Store
 
 __all__ = ["Changes", "Concerned"]
@@ -34,12 +35,15 @@ class Changes:
         self._counters = counters
         self._prefix = prefix
         self._flows = flows
+        self._stores = not isinstance(store, NullStore)
+        """Whether anything is kept of what is written."""
 
     async def write(self, drafts: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         """Store values; gives what failed."""
         with self._letting_go_of([key for key, _ in drafts]):
             failed = await self._store.write(drafts)
-        self._counters.sets += len(drafts) - len(failed)
+        if self._stores:
+            self._counters.sets += len(drafts) - len(failed)
         return failed
 
     async def add(self, key: str, draft: Draft) -> bool:
@@ -75,6 +79,24 @@ class Changes:
         ended = frozenset(tags)
         with self._letting_go_where(lambda key, carried: self._mine(key) and not ended.isdisjoint(carried)):
             await self._store.invalidate(tags)
+
+    async def hold(self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float) -> bool:
+        """Hold keys and tags for a writer; whether all could be held."""
+        held = frozenset(tags)
+        with (
+            self._letting_go_of(keys),
+            self._letting_go_where(lambda key, carried: self._mine(key) and not held.isdisjoint(carried)),
+        ):
+            return await self._store.hold(keys, tags, token, seconds)
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        """The writer is done: end its holds, and what stands there without one."""
+        held = frozenset(tags)
+        with (
+            self._letting_go_of(keys),
+            self._letting_go_where(lambda key, carried: self._mine(key) and not held.isdisjoint(carried)),
+        ):
+            await self._store.let_go(keys, tags, token)
 
     async def clear(self) -> None:
         """End every entry of the namespace."""

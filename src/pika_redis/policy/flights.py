@@ -3,6 +3,9 @@
 Strategy. Who finds nothing to serve *leads*: it registers a flight and its load runs. Who comes while the load runs
 *joins*: it waits until the flight lands. What must hold:
 
+0. Who joined before the loader was called may always have its result. Who came later may have begun after another
+   process's invalidation returned, and gets it only if the store found nothing changed; else it looks again. When the
+   store is on its way nobody can join any more: its answer would tell nothing of what happened since.
 1. Cancelling a caller never cancels the load for others. A load runs in a task of its own; every caller waits on a
    future of its own. An *attached* load (one that uses request-scoped arguments) must run in its leader's task; when
    that is cancelled the flight is handed over: its joiners start anew, and the first of them leads with its own
@@ -23,10 +26,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from contextvars import Context, ContextVar
+from functools import partial
 from types import TracebackType
+
+from ..errors import CacheClosedError
+from .room import Room
 
 __all__ = ["HANDED_OVER", "Flight", "Flights", "Load", "entered", "is_loading", "loading"]
 
+_GOODBYE = 10.0  # seconds that `aclose` waits for loaders which do not want to end
 HANDED_OVER = object()
 """The result of a flight whose leader went away: its joiners start anew."""
 
@@ -34,14 +42,23 @@ HANDED_OVER = object()
 class Load:
     """A load of a key that is under way, and what came of it."""
 
-    __slots__ = ("copy", "detached", "error", "family", "joiners", "key", "landed", "tags", "trace", "value")
+    __slots__ = (
+        "background", "confirmed", "copy", "detached", "error", "family", "joiners", "key", "landed", "tags", "trace",
+        "value", "wants_again",
+    )  # fmt: skip
 
-    def __init__(self, family: object, key: str, tags: Iterable[str]) -> None:
+    def __init__(self, family: object, key: str, tags: Iterable[str], *, background: bool = False) -> None:
         self.family = family
         """One object for all flows of a service: the same key in another service is another load."""
         self.key = key
         self.tags = frozenset(tags)
+        self.background = background
+        """A refresh while the old value is still served: only who has nothing to serve joins."""
         self.detached = False
+        self.confirmed = False
+        """Whether nothing was invalidated since the load began, so that those who came late may have its result too."""
+        self.wants_again = False
+        """Whether the result could not be stored for a reason that a load right after this one won't meet."""
         self.joiners = 0
         self.landed = False
         self.value: object = None
@@ -87,15 +104,15 @@ def entered(load: Load) -> tuple[Load, ...]:
 class Flight(Load):
     """A load in one event loop, for which callers wait."""
 
-    __slots__ = ("background", "hard_timeout", "waiters")
+    __slots__ = ("hard_timeout", "has_begun", "waiters")
 
     def __init__(
         self, family: object, key: str, tags: Iterable[str], hard_timeout: float, *, background: bool = False
     ) -> None:
-        super().__init__(family, key, tags)
+        super().__init__(family, key, tags, background=background)
         self.hard_timeout = hard_timeout
-        self.background = background
-        """A refresh while the old value is still served: only who has nothing to serve joins."""
+        self.has_begun = False
+        """Whether the loader was called: who joins from then on is late."""
         self.waiters: dict[asyncio.Future[None], None] = {}
 
     async def wait(self) -> object:
@@ -104,10 +121,15 @@ class Flight(Load):
         return self.result()
 
     async def join(self) -> object:
-        """Wait for the result; gives `HANDED_OVER` when the leader went away. Raises what the load raised."""
+        """Wait for the result; `HANDED_OVER` = look again. Raises what the load raised.
+
+        Who came late began after the load did, and perhaps after an invalidation elsewhere: it gets the result only if
+        there was none.
+        """
         self.joiners += 1
+        late = self.has_begun
         await self._landing()
-        return self.share()
+        return HANDED_OVER if late and not self.confirmed and self.error is None else self.share()
 
     async def _landing(self) -> None:
         if self.landed:
@@ -127,24 +149,35 @@ class Flights:
         self._loop = loop
         self._flights: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.room = Room()
 
     def get(self, key: str) -> Flight | None:
         """The flight of a key that may be joined."""
         return self._flights.get(key)
 
     def lead(self, flight: Flight) -> None:
-        """Register a flight that begins. The caller must `land` it."""
+        """Register a flight that begins. The caller must `land` it. One that is under way is let go of."""
+        before = self._flights.get(flight.key)
+        if before is not None:
+            before.detached = True
         self._flights[flight.key] = flight
 
-    def has_successor(self, flight: Flight) -> bool:
-        """Whether another flight for the same key has begun since."""
-        return self._flights.get(flight.key, flight) is not flight
-
-    def start(self, work: Coroutine[object, object, None], context: Context) -> None:
-        """Run a load in a task of its own."""
+    def start(self, flight: Flight, work: Coroutine[object, object, None], context: Context) -> None:
+        """Run the load of a flight in a task of its own."""
         task = self._loop.create_task(work, context=context, name="pika-redis load")
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, flight))
+
+    async def carry_through(self, work: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Do something to its end, also when who asked for it is cancelled meanwhile."""
+        task = self._loop.create_task(work(), name="pika-redis ending")
+        self.keep(task)
+        await asyncio.shield(task)
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold on to a task until it ends; closing waits for it."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def land(self, flight: Flight, value: object = None, error: BaseException | None = None) -> None:
         """End a flight: who waits gets the value or the error, later callers find none."""
@@ -160,7 +193,7 @@ class Flights:
         """Let go of flights, chosen by key and tags, whose result must not be stored. From any thread."""
         for flight in list(self._flights.values()):
             if concerned(flight.key, flight.tags):
-                self._let_go(flight)
+                self.let_go(flight)
 
     def detach_keys(self, keys: Iterable[str]) -> None:
         """Let go of the flights of these keys. From any thread."""
@@ -169,7 +202,7 @@ class Flights:
             for key in keys:
                 flight = flights.get(key)
                 if flight is not None:
-                    self._let_go(flight)
+                    self.let_go(flight)
 
     async def aclose(self) -> None:
         """Cancel the loads under way and wait for their end."""
@@ -178,14 +211,19 @@ class Flights:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(tasks, timeout=_GOODBYE)
         self._flights.clear()
 
     def abandon(self) -> None:
         """In a forked child, where the loads belong to the parent, or when the loop is closed."""
         self._flights = {}
 
-    def _let_go(self, flight: Flight) -> None:
+    def close(self, flight: Flight) -> None:
+        """Its result is on the way to the store: who comes from now on would come too late to be told of a change."""
+        self._forget(flight)
+
+    def let_go(self, flight: Flight) -> None:
+        """What this flight gives must not be stored, and nobody may join it any more."""
         flight.detached = True
         self._forget(flight)
 
@@ -193,7 +231,9 @@ class Flights:
         if self._flights.get(flight.key) is flight:
             self._flights.pop(flight.key, None)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, flight: Flight, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if not flight.landed:  # it was cancelled before its first step
+            self.land(flight, error=CacheClosedError(f"the load of {flight.key!r} was cancelled before it began"))
         if not task.cancelled():
             task.exception()  # whoever waited for the flight has it

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
 from ..errors import LoadTimeoutError
+from .threads import in_thread
 
 __all__ = ["Loader", "run_loader", "within"]
 
@@ -42,7 +43,7 @@ async def within(seconds: float, key: str, work: Awaitable[T]) -> T:
 async def _run(loader: Loader) -> object:
     if _is_async(loader):
         return await cast("Awaitable[object]", loader())
-    value = await asyncio.to_thread(_call, loader)
+    value = await in_thread(functools.partial(_call, loader))
     return await value if inspect.isawaitable(value) else value
 
 

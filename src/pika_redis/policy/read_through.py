@@ -5,56 +5,38 @@ One request, top to bottom::
     hit      what this process holds fresh is served without waiting
     join     a load of the key that is under way is waited for
     fetch    else the store is asked: entry, identity, current nonces
-    judge    FRESH: serve.  REFRESH: serve, and load again in the background, once.  Else:
-    lead     capture the nonces, load, store only if the key still has the identity seen before the load
+    judge    FRESH: serve.  REFRESH, REVALIDATE: serve, and load again in the background.  Else:
+    lead     take the load upon us and do it (`loading`); another process has it: wait for its end, and look again
 
-The nonces of tags and epoch are captured before the load, never after: what is invalidated during the load is then
-dead on arrival. A store that can't be reached is no reason to fail: the value is loaded, once for all who wait, and
-given without being stored.
+A value that is past its time may be spared for an emergency (`stale_if_error`): it is served when the load fails, or
+takes longer than `soft_timeout`, and then the load goes on in the background. What was invalidated is never spared.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable, Iterable
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context, copy_context
-from dataclasses import dataclass
+from dataclasses import replace
 
-from ..errors import CacheClosedError, SerializationError, ValueTooLargeError
+from ..errors import CacheClosedError, LoadFailedError, LoadTimeoutError
 from ..model.counters import Counters
-from ..model.entry import Capture, Draft, Found
+from ..model.entry import Found
 from ..model.missing import MISSING
 from ..storage.store import Store
 from ..wire.loops import LoopLocal
 from .flights import HANDED_OVER, Flight, Flights, entered, is_loading, loading
 from .loader import Loader, run_loader, within
+from .loading import Job, Loads, Plan, value_of
 from .outage import UNREACHABLE, Outage
-from .rules.freshness import Verdict, jittered, judge
-from .rules.options import Options
+from .rules.freshness import Verdict, judge
 
-__all__ = ["Plan", "ReadThrough", "draft_of"]
+__all__ = ["Plan", "ReadThrough"]
 
 _log = logging.getLogger("pika_redis")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How one call wants its value: resolved options, the entry's tags, and whether its load must stay in its task."""
-
-    options: Options
-    tags: tuple[str, ...] = ()
-    attached: bool = False
-
-
-def draft_of(value: object, options: Options, tags: tuple[str, ...]) -> Draft | None:
-    """A loaded value on its way into the store; None when it is not to be stored."""
-    ttl = options.ttl_of(value)
-    if not ttl or (options.store_if is not None and not options.store_if(value)):
-        return None
-    life = jittered(ttl, options.ttl_jitter, random.random())  # noqa: S311 (jitter, not a secret)
-    return Draft(value, life, tags, plain_integers=False, share=options.share)
 
 
 class ReadThrough:
@@ -71,10 +53,10 @@ class ReadThrough:
         self._store = store
         self._counters = counters
         self._copier = copier
+        self._loads = Loads(store, counters, copier)
         self._asking = Outage(
             counters, "the cache can't be asked, values are loaded without it", "the cache answers again"
         )
-        self._storing = Outage(counters, "loaded values can't be stored", "loaded values are stored again")
 
     def over(self, store: Store) -> ReadThrough:
         """The same flow, sharing its flights, over another namespace's store."""
@@ -82,43 +64,84 @@ class ReadThrough:
 
     async def uncached(self, key: str, loader: Loader, plan: Plan) -> object:
         """Load without the cache: nothing is looked up, shared or stored."""
-        return await run_loader(loader, plan.options.hard_timeout, key)
+        return value_of(await run_loader(loader, plan.options.hard_timeout, key))
 
     async def get_or_load(self, key: str, loader: Loader, plan: Plan) -> object:
-        """The fresh value of `key`, loaded when there is none. Raises what the loader raises, LoadTimeoutError."""
+        """The fresh value of `key`, loaded when there is none.
+
+        Raises what the loader raises, LoadTimeoutError, LoadFailedError, OverloadedError.
+        """
         options = plan.options
         if not options.enabled or is_loading(self._counters, key):
             return await self.uncached(key, loader, plan)
-        value = self._store.hit(key, options.refresh_ahead * 1000)
-        if value is not MISSING:
-            self._counters.hits += 1
-            return value
+        if not options.strict:
+            value = self._store.hit(key, options.refresh_ahead * 1000, share=options.share)
+            if value is not MISSING:
+                self._counters.hits += 1
+                return value
+        ends = time.monotonic() + options.hard_timeout
         flights = self.flights.get()
         while True:
-            flight = flights.get(key)
-            if flight is None or flight.background:
+            flight, found = flights.get(key), None
+            if flight is None or flight.background or options.stale_if_error:
                 found = await self._fetch(key, plan)
-                value = await self._serve(key, found, loader, plan)
+                value = await self.serve(key, found, loader, plan)
                 if value is not MISSING:
                     self._counters.hits += 1
                     return value
                 flight = flights.get(key)
-                if flight is None:
-                    self._counters.misses += 1
-                    return await self._lead(self._flight(key, plan), found, loader, plan)
-            value = await self._join(flight, options.hard_timeout)
+            if flight is None:
+                job = Job(self._flight(key, plan), found, loader, plan, ends - time.monotonic())
+                value = await self._lead(job, self._spare(found, plan))
+            else:
+                value = await self._join(flight, self._spare(found, plan), plan)
+                self._counters.joined += value is not HANDED_OVER
             if value is not HANDED_OVER:
                 self._counters.misses += 1
-                self._counters.joined += 1
                 return value
+            if time.monotonic() >= ends:
+                raise LoadTimeoutError(f"{key!r} was not loaded elsewhere within {options.hard_timeout:g} s")
 
     async def refresh(self, key: str, loader: Loader, plan: Plan) -> object:
         """Load now whatever the store holds, store the result and give it. Loads that began before are not stored."""
         if not plan.options.enabled or is_loading(self._counters, key):
             return await self.uncached(key, loader, plan)
+        ends = time.monotonic() + plan.options.hard_timeout
         self.detach_keys((key,))
-        found = await self._fetch(key, plan)
-        return await self._lead(self._flight(key, plan), found, loader, plan)
+        while True:
+            found = await self._fetch(key, plan)
+            value = await self._lead(
+                Job(self._flight(key, plan), found, loader, plan, ends - time.monotonic()), MISSING
+            )
+            if value is not HANDED_OVER:
+                return value
+            if time.monotonic() >= ends:
+                raise LoadTimeoutError(f"{key!r} was not loaded within {plan.options.hard_timeout:g} s")
+
+    # -- for batches --------------------------------------------------------------------------------------------
+
+    async def look_many(self, keys: Sequence[str], plan: Plan) -> Sequence[Found | None]:
+        """What the store says of several keys; all None when it can't be asked, or is not to be."""
+        if not plan.options.enabled:
+            return [None] * len(keys)
+        try:
+            founds = await self._store.fetch_many(keys)
+        except UNREACHABLE as error:
+            self._asking.failed(error)
+            return [None] * len(keys)
+        self._asking.worked()
+        return founds
+
+    async def lead_at_once(self, key: str, found: Found | None, loader: Loader, plan: Plan) -> object:
+        """Load what was looked at just now; `HANDED_OVER` when somebody else loads it, or it changed since."""
+        if not plan.options.enabled or is_loading(self._counters, key):
+            return await self.uncached(key, loader, plan)
+        if self.flights.get().get(key) is not None:
+            return HANDED_OVER
+        job = Job(self._flight(key, plan), found, loader, plan, 0.0)
+        value = await self._lead(job, self._spare(found, plan))
+        self._counters.misses += value is not HANDED_OVER
+        return value
 
     # -- before a change, and after it ---------------------------------------------------------------------------
 
@@ -137,145 +160,126 @@ class ReadThrough:
     async def _fetch(self, key: str, plan: Plan) -> Found | None:
         """What the store says; None when it can't be asked."""
         try:
-            found = await self._store.fetch(key, plan.tags)
+            found = await self._store.fetch(key, plan.tags, strict=plan.options.strict)
         except UNREACHABLE as error:
             self._asking.failed(error)
             return None
         self._asking.worked()
         return found
 
-    async def _serve(self, key: str, found: Found | None, loader: Loader, plan: Plan) -> object:
-        """The value when it may be served (a refresh is then under way if it is due), else MISSING."""
+    def _judge(self, found: Found | None, plan: Plan) -> Verdict:
         if found is None or found.entry is None:
-            return MISSING
-        verdict = judge(found.entry, self._store.now_ms(), plan.options.refresh_ahead * 1000)
-        if verdict is Verdict.STALE:
-            return MISSING
-        value = self._store.open(found.entry)
-        if verdict is Verdict.FRESH or value is MISSING or self.flights.get().get(key) is not None:
-            return value
-        self._counters.refreshes += 1
-        flight = self._flight(key, plan, background=True)
-        if not plan.attached:
-            self._depart(flight, found, loader, plan)
-            return value
-        await self._stay(flight, found, loader, plan)
-        return flight.value if flight.error is None else value
+            return Verdict.STALE
+        return judge(found.entry, self._store.now_ms(), plan.options.windows)
 
-    async def _join(self, flight: Flight, hard_timeout: float) -> object:
-        if hard_timeout >= flight.hard_timeout:
-            return await flight.join()
-        return await within(hard_timeout, flight.key, flight.join())
+    async def serve(self, key: str, found: Found | None, loader: Loader, plan: Plan) -> object:
+        """The value when it may be served (a refresh is then under way if it is due), else MISSING."""
+        verdict = self._judge(found, plan)
+        if found is None or found.entry is None or verdict in (Verdict.STALE, Verdict.SPARE):
+            return MISSING
+        value = self._store.open(found.entry, share=plan.options.share)
+        if verdict is Verdict.FRESH or value is MISSING:
+            return value
+        self._counters.stale += verdict is Verdict.REVALIDATE
+        if self.flights.get().get(key) is not None:
+            return value
+        job = Job(self._flight(key, plan, background=True), found, loader, plan, 0.0, spare=True)
+        if not plan.attached:
+            self._depart(job)
+            return value
+        await self._stay(job)
+        return value if job.flight.error is not None or job.flight.value is HANDED_OVER else job.flight.value
+
+    def _spare(self, found: Found | None, plan: Plan) -> object:
+        """The value past its time that may be served in an emergency, or MISSING."""
+        if found is None or found.entry is None or self._judge(found, plan) is not Verdict.SPARE:
+            return MISSING
+        return self._store.open(found.entry, share=plan.options.share)
+
+    async def _lead(self, job: Job[Flight], spare: object) -> object:
+        """The result of a flight that begins: in a task of its own, or in this one when it is attached."""
+        job = replace(job, patience=max(0.0, job.patience), spare=spare is not MISSING)
+        if job.plan.attached:
+            await self._stay(job)
+        else:
+            self._depart(job)
+        return await self._or_spare(job.flight.wait, spare, job.plan)
+
+    async def _join(self, flight: Flight, spare: object, plan: Plan) -> object:
+        if plan.options.hard_timeout >= flight.hard_timeout:
+            return await self._or_spare(flight.join, spare, plan)
+        return await within(plan.options.hard_timeout, flight.key, self._or_spare(flight.join, spare, plan))
+
+    async def _or_spare(self, wait: Callable[[], Awaitable[object]], spare: object, plan: Plan) -> object:
+        """What the flight gives; when that is an error or takes too long, the value that is spared for it, if any."""
+        if spare is MISSING:
+            return await wait()
+        limit = asyncio.timeout(None if math.isinf(plan.options.soft_timeout) else plan.options.soft_timeout)
+        try:
+            async with limit:
+                return await wait()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the value at hand is better)
+            if not limit.expired() and not isinstance(error, LoadFailedError):  # of that one was told when it failed
+                _log.warning("a value past its time is served, since its load failed: %r", error)
+        self._counters.stale += 1
+        return spare
 
     def _flight(self, key: str, plan: Plan, *, background: bool = False) -> Flight:
         flight = Flight(self._counters, key, plan.tags, plan.options.hard_timeout, background=background)
         self.flights.get().lead(flight)
         return flight
 
-    async def _lead(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> object:
-        """The result of a flight that begins: in a task of its own, or in this one when it is attached."""
-        if not plan.attached:
-            self._depart(flight, found, loader, plan)
-            return await flight.wait()
-        await self._stay(flight, found, loader, plan)
-        return flight.result()
-
-    def _depart(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> None:
+    def _depart(self, job: Job[Flight]) -> None:
         """Start a load in a task of its own."""
-        context = Context() if plan.options.context == "clean" else copy_context()
-        context.run(loading.set, entered(flight))
-        self.flights.get().start(self._fly(flight, found, loader, plan), context)
+        context = Context() if job.plan.options.context == "clean" else copy_context()
+        context.run(loading.set, entered(job.flight))
+        flights = self.flights.get()
+        flights.start(job.flight, self._fly(flights, job), context)
 
-    async def _stay(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> None:
+    async def _stay(self, job: Job[Flight]) -> None:
         """Load in the task of the caller."""
         around = loading.get()
-        loading.set(entered(flight))
+        loading.set(entered(job.flight))
         try:
-            await self._fly(flight, found, loader, plan)
+            await self._fly(self.flights.get(), job)
         finally:
             loading.set(around)  # no token: a request that is thrown away may end in another context
 
-    async def _fly(self, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> None:
+    async def _fly(self, flights: Flights, job: Job[Flight]) -> None:
         """Load and land. Raises only what is meant for the task itself: that it is cancelled, that all shall end."""
-        flights = self.flights.get()
+        flight, attached = job.flight, job.plan.attached
         task = asyncio.current_task()
         cancels = 0 if task is None else task.cancelling()
         try:
-            value = await self._load(flights, flight, found, loader, plan)
+            value = await self._loads.run(flights, job)
         except asyncio.CancelledError as error:
             if task is None or task.cancelling() <= cancels:  # nobody cancelled us: it is the loader's own answer
                 flights.land(flight, error=error)
                 return
-            if plan.attached:
+            gone = CacheClosedError(f"the load of {flight.key!r} was cancelled, as happens when the cache is closed")
+            flights.land(flight, HANDED_OVER if attached else None, None if attached else gone)
+            raise
+        except GeneratorExit as error:
+            if attached:  # the request is thrown away
                 flights.land(flight, HANDED_OVER)
-            else:
-                flights.land(flight, error=CacheClosedError(f"the cache was closed while {flight.key!r} was loaded"))
-            raise
-        except GeneratorExit:
-            flights.land(flight, HANDED_OVER)
-            raise
+                raise
+            flights.land(flight, error=RuntimeError(f"the loader raised {error!r}"))
         except (KeyboardInterrupt, SystemExit) as error:
             flights.land(flight, error=error)
             raise
         except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to those who wait)
             if flight.background:
-                _log.warning("the refresh of %r ahead of its expiry failed", flight.key, exc_info=error)
+                _log.warning("the refresh of %r failed", flight.key, exc_info=error)
             flights.land(flight, error=error)
         else:
+            self._counters.refreshes += flight.background and value is not HANDED_OVER
             flights.land(flight, value)
+            if flight.wants_again and not attached:
+                await self._load_again(job)
 
-    async def _load(self, flights: Flights, flight: Flight, found: Found | None, loader: Loader, plan: Plan) -> object:
-        """Capture, load, store. Raises what the loader raises, and SerializationError for what can't be stored."""
-        stored = False
-        try:
-            capture = await self._capture(found, plan)
-            try:
-                value = await run_loader(loader, plan.options.hard_timeout, flight.key)
-            except BaseException:
-                self._counters.load_failures += 1
-                raise
-            self._counters.loads += 1
-            if found is not None and capture is not None:
-                draft = draft_of(value, plan.options, plan.tags)
-                stored = draft is not None and await self._store_loaded(flight, found.identity, draft, capture)
-        finally:
-            if not stored and found is not None and found.entry is None and not flights.has_successor(flight):
-                await self._release(flight.key, found.identity)
-        if flight.joiners and not plan.options.share:
-            try:
-                flight.copy = self._copier(value)
-            except SerializationError:
-                flight.copy = None  # nothing that was to be stored; such results are shared as they are
-        return value
-
-    async def _capture(self, found: Found | None, plan: Plan) -> Capture | None:
-        """The nonces to store under; None when nothing can be stored."""
-        if found is None or (found.capture.complete and not plan.tags):
-            return None if found is None else found.capture
-        try:
-            return await self._store.capture(found.capture, plan.tags, plan.options.ttl)
-        except UNREACHABLE as error:
-            self._storing.failed(error)
-            return None
-
-    async def _store_loaded(self, flight: Flight, identity: bytes, draft: Draft, capture: Capture) -> bool:
-        """Store a loaded value unless the key changed meanwhile; whether it was stored."""
-        if flight.detached:  # from here to the store's command on its way nothing waits: no change can come between
-            return False
-        try:
-            stored = await self._store.replace(flight.key, identity, draft, capture)
-        except ValueTooLargeError as error:
-            _log.warning("the value loaded for %r was not stored: %s", flight.key, error)
-            return False
-        except (*UNREACHABLE, CacheClosedError) as error:
-            self._storing.failed(error)
-            return False
-        self._storing.worked()
-        self._counters.sets += stored
-        return stored
-
-    async def _release(self, key: str, identity: bytes) -> None:
-        try:
-            await self._store.release(key, identity)
-        except (*UNREACHABLE, CacheClosedError) as error:
-            self._storing.failed(error)
+    async def _load_again(self, job: Job[Flight]) -> None:
+        """Load what could not be stored, because its tags were known too late; now they are."""
+        found = await self._fetch(job.flight.key, job.plan)
+        if found is not None and self.flights.get().get(job.flight.key) is None:
+            flight = self._flight(job.flight.key, job.plan, background=True)
+            self._depart(replace(job, flight=flight, found=found, patience=0.0, spare=True))

@@ -27,8 +27,10 @@ class SyncFlight(Load):
 
     __slots__ = ("ends", "landing")
 
-    def __init__(self, family: object, key: str, tags: Iterable[str], hard_timeout: float) -> None:
-        super().__init__(family, key, tags)
+    def __init__(
+        self, family: object, key: str, tags: Iterable[str], hard_timeout: float, *, background: bool = False
+    ) -> None:
+        super().__init__(family, key, tags, background=background)
         self.ends = time.monotonic() + hard_timeout
         self.landing = threading.Event()
 
@@ -97,10 +99,6 @@ class SyncFlights:
         """Give the place back."""
         with self.lock:
             self._refreshes -= 1
-
-    def has_successor(self, flight: SyncFlight) -> bool:
-        """Whether another flight for the same key has begun since."""
-        return self._flights.get(flight.key, flight) is not flight
 
     def forget_all_after_fork(self) -> None:
         """The loads under way belong to the parent."""

@@ -9,31 +9,33 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack
 from weakref import WeakSet
 
-from ..codec import Codec, Undecodable
-from ..errors import ArgumentTypeError, CacheUnavailableError, ConfigurationError
+from ..codec import Codec
+from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, ConfigurationError
 from ..model.counters import Counters
-from ..model.duration import Duration, to_ttl
+from ..model.duration import Duration, to_seconds, to_ttl
 from ..model.entry import Draft
 from ..model.missing import MISSING
 from ..model.report import CacheStats, HealthReport
+from ..policy.bulk import BulkReads
 from ..policy.changes import Changes
-from ..policy.loader import Loader
-from ..policy.read_through import Plan, ReadThrough
-from ..policy.rules.options import CacheOptions, LoadOptions, Options, resolve
+from ..policy.guard import Guard
+from ..policy.lock import Lock
+from ..policy.read_through import ReadThrough
+from ..policy.rules.options import Options, ServiceOptions, resolve
 from ..policy.sync_read_through import SyncReadThrough
 from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
 from ..storage.store import Store
-from .current import bypassing
-from .items import check_amount, check_pattern, checked_items, not_stored, stats_of
-from .key_checks import check_key, check_keys, check_tags
-from .key_text import bound_key
+from .answers import Answers
+from .items import check_amount, check_pattern, drafts_of, not_stored, stats_of
+from .key_checks import check_tags
 from .protocols import Items
+from .reading_through import ReadingThrough
 from .redis_config import check_prefix
 from .sync_face import SyncCacheService
 
@@ -43,7 +45,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-class Service:
+class Service(ReadingThrough):
     """What all services share. Subclasses choose the store and add what only they can do."""
 
     def __init__(self, namespace: Namespace, options: Options, max_key_length: int, codec: Codec) -> None:
@@ -53,8 +55,9 @@ class Service:
         self._max_key_length = max_key_length
         self._codec = codec
         self._counters = Counters()
-        self._store: Store
+        self._answers = Answers(codec, self._counters)
         self._reads: ReadThrough
+        self._sync_reads: SyncReadThrough | None
         self._changes: Changes
         self._faces = WeakSet((self,))
 
@@ -62,83 +65,10 @@ class Service:
         """Stand before this store from now on."""
         self._store = store
         self._reads = reads
+        self._sync_reads = sync_reads
         flows = (reads,) if sync_reads is None else (reads, sync_reads)
+        self._batches = BulkReads(store, reads, self._counters)
         self._changes = Changes(store, self._counters, self._prefix, flows)
-
-    def name_of(self, key: str) -> str:
-        """The full server key. Raises ArgumentTypeError, ArgumentError."""
-        if type(key) is str and 0 < len(key) <= self._max_key_length and key[0] != "#" and key.isascii():
-            return self._prefix + key
-        return self._prefix + bound_key(check_key(key), self._max_key_length)
-
-    def _names(self, keys: Sequence[str]) -> list[str]:
-        return [self.name_of(key) for key in check_keys(keys)]
-
-    # -- looking ----------------------------------------------------------------------------------------------
-
-    @overload
-    async def get(self, key: str, default: None = None) -> Any: ...
-    @overload
-    async def get(self, key: str, default: D) -> Any | D: ...
-    @overload
-    async def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
-    @overload
-    async def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
-    async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
-        """The value of `key`, or `default` when there is none.
-
-        `type` builds plain data into a dataclass, Struct, pydantic model, TypedDict or enum; data that does not fit is
-        a miss. Raises ArgumentError or ArgumentTypeError for a bad key, CacheUnavailableError.
-        """
-        value = await self._store.get(self.name_of(key))
-        if type is not None or default is not None:
-            return self._typed(value, default, type)
-        if value is MISSING:
-            self._counters.misses += 1
-            return None
-        self._counters.hits += 1
-        return value
-
-    def _typed(self, value: object, default: object, kind: type[Any] | None) -> object:
-        if isinstance(default, type):
-            raise ArgumentTypeError(f"default is the class {default.__name__}; to decode into it, write type=")
-        if value is not MISSING and kind is not None:
-            try:
-                value = self._codec.convert(value, kind)
-            except Undecodable:
-                self._counters.undecodable += 1
-                value = MISSING
-        if value is MISSING:
-            self._counters.misses += 1
-            return default
-        self._counters.hits += 1
-        return value
-
-    @overload
-    async def get_many(self, keys: Sequence[str], default: None = None) -> list[Any]: ...
-    @overload
-    async def get_many(self, keys: Sequence[str], default: D) -> list[Any | D]: ...
-    @overload
-    async def get_many(self, keys: Sequence[str], default: None = None, *, type: type[T]) -> list[T | None]: ...
-    @overload
-    async def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
-    async def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
-        """Values aligned with `keys`, `default` in the gaps. Raises as `get`."""
-        values = await self._store.get_many(self._names(keys))
-        return [self._typed(value, default, type) for value in values]
-
-    async def exists(self, key: str) -> bool:
-        """Whether `get` would find a value. Raises as `get`."""
-        return await self._store.remaining(self.name_of(key)) is not None
-
-    async def get_with_ttl(self, key: str) -> tuple[Any, float | None]:
-        """The value and its remaining seconds (`math.inf` = no expiry); (None, None) when absent."""
-        value, left = await self._store.get_with_ttl(self.name_of(key))
-        return self._typed(value, None, None), left
-
-    async def remaining_ttl(self, key: str) -> float | None:
-        """Remaining seconds; `math.inf` = no expiry, None = absent."""
-        return await self._store.remaining(self.name_of(key))
 
     # -- storing ----------------------------------------------------------------------------------------------
 
@@ -159,15 +89,7 @@ class Service:
 
         `ttl` and `tags` hold for items that don't have their own. Raises BatchError when some could not be stored.
         """
-        default = self._ttl(ttl)
-        shared = check_tags(tags)
-        drafts: dict[str, Draft] = {}
-        keys: dict[str, str] = {}
-        for item in checked_items(items):
-            name = self.name_of(item.key)
-            life = default if item.ttl is None else to_ttl(item.ttl)
-            drafts[name] = Draft(item.value, life, check_tags(item.tags) or shared)
-            keys[name] = item.key
+        drafts, keys = drafts_of(items, self._ttl(ttl), check_tags(tags), self.name_of)
         failed = await self._changes.write(list(drafts.items()))
         if failed:
             raise not_stored(failed, keys)
@@ -237,62 +159,46 @@ class Service:
         if sweep:
             await self.delete_pattern("*")
 
-    # -- reading through ------------------------------------------------------------------------------------------
+    # -- writers ----------------------------------------------------------------------------------------------
 
-    @overload
-    async def get_or_load(
-        self,
-        key: str,
-        loader: Callable[[], Awaitable[T]],
-        ttl: Duration | None = None,
-        *,
-        tags: Sequence[str] = (),
-        **options: Unpack[LoadOptions],
-    ) -> T: ...
-    @overload
-    async def get_or_load(
-        self,
-        key: str,
-        loader: Callable[[], T],
-        ttl: Duration | None = None,
-        *,
-        tags: Sequence[str] = (),
-        **options: Unpack[LoadOptions],
-    ) -> T: ...
-    async def get_or_load(
-        self,
-        key: str,
-        loader: Loader,
-        ttl: Duration | None = None,
-        *,
-        tags: Sequence[str] = (),
-        **options: Unpack[LoadOptions],
-    ) -> object:
-        """The value of `key`; when there is none, `loader()` gives it, once for all who wait, and it is stored.
+    def guard(self, keys: Sequence[str] = (), tags: Sequence[str] = (), *, hold: Duration = 10) -> Guard:
+        """Around a writer's commit: ``async with service.guard(keys=[...], tags=[...]): await database.commit()``.
 
-        `loader` is async, or a plain function that runs in a thread. What is invalidated while it runs is not stored.
-        Raises what the loader raises, LoadTimeoutError after `hard_timeout`, SerializationError for a value that
-        can't be stored. A store that can't be reached is no error here: the value is loaded and not stored.
+        Within, nothing of what it names is served or stored by loads; `get_or_load` loads from the source. A writer
+        that dies within leaves nothing stale: its hold ends `hold` seconds later. Prefer keys: a hold on a tag that
+        many entries carry stops caching of them all. Raises ArgumentTypeError, ArgumentError.
         """
-        if not callable(loader):
-            raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
-        given = dict(options) if ttl is None else {**options, "ttl": ttl}
-        plan = Plan(resolve(self._options, given), check_tags(tags))
-        name = self.name_of(key)
-        if bypassing.get():
-            return await self._reads.uncached(name, loader, plan)
-        return await self._reads.get_or_load(name, loader, plan)
+        self._refuse_when_closed()
+        return Guard(
+            self._store, self._changes, self._names(keys), check_tags(tags, most=math.inf), to_ttl(hold, "hold")
+        )
+
+    def lock(self, key: str, ttl: Duration, *, wait: Duration | None = None) -> Lock:
+        """A lock for the whole fleet: ``async with service.lock("report", 30): ...``. It is renewed while it is held.
+
+        `ttl` is after how long a dead owner's lock is free again; `wait` how long to wait for it, None = as long as it
+        takes, 0 = not at all. Entering raises LockNotAcquiredError, CacheUnavailableError; leaving raises
+        LockLostError when it was lost meanwhile.
+        """
+        self._refuse_when_closed()
+        patience = math.inf if wait is None else to_seconds(wait, "wait")
+        if patience < 0:
+            raise ArgumentError(f"wait must not be negative, but is {wait!r}")
+        return Lock(self._store, self.name_of(key), to_ttl(ttl), patience)
 
     # -- the service itself ---------------------------------------------------------------------------------------
 
-    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> Self:
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> Self:
         """The same service with other defaults; closing one closes all. Raises as a wrong option of a call does."""
         self._refuse_when_closed()
         other = copy.copy(self)
         return other._become(resolve(self._options, options), key_prefix)  # noqa: SLF001 (a copy of ourselves)
 
     def register(self, *classes: type) -> None:
-        """Allow these model classes (dataclass, pydantic, Struct, NamedTuple, Enum) to be rebuilt from stored bytes."""
+        """Allow these model classes (dataclass, pydantic, Struct, NamedTuple, Enum) to be rebuilt from stored bytes.
+
+        Those of their fields are allowed with them.
+        """
         self._codec.register(*classes)
 
     async def get_stats(self, *, exact: bool = False) -> CacheStats:
@@ -301,8 +207,7 @@ class Service:
         `exact` counts this prefix key by key, which walks the whole database; otherwise the server's own figures for
         the database stand in. Raises CacheUnavailableError.
         """
-        keys, memory = await self._store.size(exact=exact)
-        return stats_of(self._counters, keys, memory, exact=exact or self._always_exact)
+        return stats_of(self._counters, *await self._store.size(exact=exact), exact=exact or self._always_exact)
 
     async def health_check(self) -> HealthReport:
         """Ask the store how it is. Never raises, but CacheClosedError."""
@@ -328,7 +233,7 @@ class Service:
             return
         closed: Any = ClosedStore()
         for face in self._faces:
-            face._store = face._reads = face._changes = closed  # noqa: SLF001 (the same service)
+            face._store = face._reads = face._changes = face._batches = closed  # noqa: SLF001 (the same service)
         await reads.flights.aclose()
 
     async def __aenter__(self) -> Self:
@@ -359,18 +264,21 @@ class Service:
 
     def sync_reads(self) -> SyncReadThrough:
         """The read-through flow for synchronous callers. Raises ArgumentTypeError where there is none."""
-        raise ArgumentTypeError(
-            "this version has no synchronous face over a server: make the function async, or use MemoryCacheService"
-        )
+        self._refuse_when_closed()
+        if self._sync_reads is None:
+            raise ArgumentTypeError(
+                "this version has no synchronous face over a server: make the function async, or use MemoryCacheService"
+            )
+        return self._sync_reads
 
     @property
     def sync(self) -> SyncCacheService:
         """The same verbs without ``await``. Raises ArgumentTypeError where there are none."""
         return SyncCacheService(self)
 
-    def hit(self, name: str, refresh_ms: float) -> object:
+    def hit(self, name: str, refresh_ms: float, *, share: bool = False) -> object:
         """The value under a full name that this process holds fresh, counted as a hit; else MISSING, not counted."""
-        value = self._store.hit(name, refresh_ms)
+        value = self._store.hit(name, refresh_ms, share=share)
         if value is not MISSING:
             self._counters.hits += 1
         return value
@@ -397,3 +305,10 @@ class Service:
         """Serve another namespace from now on."""
         self._namespace = namespace
         self._prefix = namespace.prefix
+        store = self._store_of(namespace)
+        sync_reads = None if self._sync_reads is None else self._sync_reads.over(store)
+        self._serve(store, self._reads.over(store), sync_reads)
+
+    def _store_of(self, namespace: Namespace) -> Store:
+        """The store for another namespace."""
+        raise NotImplementedError

@@ -18,6 +18,7 @@ settled at decoration, what depends on the service at its first use.
 from __future__ import annotations
 
 import inspect
+import math
 import weakref
 from collections.abc import Callable, Mapping
 from functools import cached_property, update_wrapper
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, final
 from ..errors import ArgumentTypeError
 from ..model.missing import MISSING
 from ..policy.read_through import Plan
-from ..policy.rules.options import CacheOptions, Options, resolve
+from ..policy.rules.options import Options, ServiceOptions, resolve
 from .annotations import return_annotation
 from .arguments import Receiver
 from .base import Service
@@ -50,7 +51,7 @@ class _Settled:
     def __init__(self, service: Service, options: Options) -> None:
         self.service = service
         self.options = options
-        self.refresh_ms = options.refresh_ahead * 1000
+        self.refresh_ms = math.inf if options.strict else options.refresh_ahead * 1000
         self.names: dict[str, str] = {}
         """Keys of this function as the service names them, checked and with its prefix."""
 
@@ -77,7 +78,7 @@ class CachedCore:
         told: Receiver | None,
         rules: KeyRules,
         source: ServiceSource,
-        options: CacheOptions,
+        options: ServiceOptions,
     ) -> None:
         self.function = function
         self.doc = function.__doc__
@@ -115,7 +116,9 @@ class CachedCore:
             key = self.maker.key(args, kwargs)
         if key is None or not settled.options.enabled:
             return MISSING
-        return settled.service.hit(settled.names.get(key) or settled.name_of(key), settled.refresh_ms)
+        return settled.service.hit(
+            settled.names.get(key) or settled.name_of(key), settled.refresh_ms, share=settled.options.share
+        )
 
     def planned(self, args: Arguments, kwargs: Mapping[str, object]) -> tuple[Service, str, Plan] | None:
         """All that a read-through needs: service, name, plan. None for a call that is not cached."""

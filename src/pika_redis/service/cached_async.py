@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from ..model.missing import MISSING, MissingType
+from ..policy.loading import value_of
 from .cached import Anything, Cached, Definition
 
 __all__ = ["CachedAsync", "CachedAsyncFunction"]
@@ -38,7 +39,7 @@ class CachedAsync(Cached[P, T]):
             return cast("T", value)
         planned = core.planned(given, kwargs)
         if planned is None:
-            return cast("T", await core.function(*given, **kwargs))
+            return cast("T", value_of(await core.function(*given, **kwargs)))
         service, name, plan = planned
         return cast("T", await service.reads.get_or_load(name, partial(core.function, *given, **kwargs), plan))
 
@@ -52,7 +53,7 @@ class CachedAsync(Cached[P, T]):
         core, given = self._core, self._all(args)
         planned = core.planned(given, kwargs)
         if planned is None:
-            return cast("T", await core.function(*given, **kwargs))
+            return cast("T", value_of(await core.function(*given, **kwargs)))
         service, name, plan = planned
         return cast("T", await service.reads.refresh(name, partial(core.function, *given, **kwargs), plan))
 
@@ -62,8 +63,8 @@ class CachedAsync(Cached[P, T]):
         return cast("T | MissingType", await service.get(key, MISSING))
 
     async def uncached(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function itself; nothing is looked up or stored."""
-        return cast("T", await self._core.function(*self._all(args), **kwargs))
+        """What the function itself gives; nothing is looked up or stored."""
+        return cast("T", value_of(await self._core.function(*self._all(args), **kwargs)))
 
     if TYPE_CHECKING:
 

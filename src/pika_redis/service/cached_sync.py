@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from ..model.missing import MISSING, MissingType
+from ..policy.loading import value_of
 from .cached import Anything, Cached, Definition
 
 __all__ = ["CachedSync", "CachedSyncFunction"]
@@ -22,7 +23,8 @@ F = TypeVar("F", bound=Callable[Concatenate[Anything, ...], Any])
 class CachedSync(Cached[P, T]):
     """What a synchronous function with cached results can do; as an object of its own, the method of one receiver.
 
-    The service must be one whose verbs never wait (memory); with a server behind it a call raises ArgumentTypeError.
+    The service must be one whose verbs never wait (memory, or switched off); with a server behind it a call raises
+    ArgumentTypeError.
     """
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -34,7 +36,7 @@ class CachedSync(Cached[P, T]):
             return cast("T", value)
         planned = core.planned(given, kwargs)
         if planned is None:
-            return cast("T", core.function(*given, **kwargs))
+            return cast("T", value_of(core.function(*given, **kwargs)))
         service, name, plan = planned
         return cast("T", service.sync_reads().get_or_load(name, partial(core.function, *given, **kwargs), plan))
 
@@ -48,7 +50,7 @@ class CachedSync(Cached[P, T]):
         core, given = self._core, self._all(args)
         planned = core.planned(given, kwargs)
         if planned is None:
-            return cast("T", core.function(*given, **kwargs))
+            return cast("T", value_of(core.function(*given, **kwargs)))
         service, name, plan = planned
         return cast("T", service.sync_reads().refresh(name, partial(core.function, *given, **kwargs), plan))
 
@@ -58,8 +60,8 @@ class CachedSync(Cached[P, T]):
         return cast("T | MissingType", service.sync.get(key, MISSING))
 
     def uncached(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call the function itself; nothing is looked up or stored."""
-        return cast("T", self._core.function(*self._all(args), **kwargs))
+        """What the function itself gives; nothing is looked up or stored."""
+        return cast("T", value_of(self._core.function(*self._all(args), **kwargs)))
 
     if TYPE_CHECKING:
 

@@ -94,19 +94,17 @@ def digest(data: bytes) -> str:
 
 
 def own_key(value: object, place: Place) -> tuple[object] | None:
-    """What `value.__cache_key__()` returns, alone in a tuple; None where its class defines none.
+    """What the `__cache_key__` of the value's class says, a method or a property, alone in a tuple; None without one.
 
-    Raises UnstableArgumentError where it is no plain method, or raises something.
+    Raises UnstableArgumentError where asking raises something, or gives a coroutine.
     """
     kind = type(value)
-    method = getattr(kind, "__cache_key__", None)
-    if method is None:
+    if getattr(kind, "__cache_key__", None) is None:
         return None
     wrong = f"__cache_key__ of class {kind.__qualname__}, asked for {place.argument!r} of {place.function},"
-    if not callable(method):
-        raise UnstableArgumentError(f"{wrong} must be a method, not a {type(method).__name__}")
     try:
-        key = method(value)
+        told: Any = value.__cache_key__  # type: ignore[attr-defined]
+        key = told() if callable(told) else told
     except (UnstableArgumentError, MemoryError):
         raise
     except Exception as error:
@@ -285,6 +283,14 @@ def _path(value: object) -> tuple[object, ...]:
     return (str(value),)
 
 
+def _items_of_deque(value: Any) -> list[object]:
+    return list(collections.deque.__iter__(value))
+
+
+def _items_of_ordered(value: Any) -> list[object]:
+    return list(collections.OrderedDict.items(value))
+
+
 # By name, so that no module is imported for a type that may never come.
 _NAMED: dict[str, Callable[[Any], tuple[object, ...] | None]] = {
     "pathlib.PurePath": _path,
@@ -297,8 +303,8 @@ _NAMED: dict[str, Callable[[Any], tuple[object, ...] | None]] = {
     "builtins.bytearray": lambda value: (bytes(value), own_state(value)),
     "builtins.memoryview": lambda value: None if "O" in value.format else (value.format, value.shape, value.tobytes()),
     "array.array": lambda value: (value.typecode, value.tobytes()),
-    "collections.deque": lambda value: (list(collections.deque.__iter__(value)), own_state(value)),
-    "collections.OrderedDict": lambda value: (list(collections.OrderedDict.items(value)), own_state(value)),
+    "collections.deque": lambda value: (_items_of_deque(value), own_state(value)),
+    "collections.OrderedDict": lambda value: (_items_of_ordered(value), own_state(value)),
     "builtins.mappingproxy": lambda value: (dict(value),),
     "re.Pattern": lambda value: (value.pattern, value.flags),
     "functools.partial": lambda value: (value.func, value.args, value.keywords),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from ..errors import ArgumentTypeError
-from ..policy.rules.options import CacheOptions
+from ..policy.rules.options import CacheOptions, ServiceOptions
+from .batch import Batch, BatchRules
 from .cached import Cached, CachedCore
 from .cached_async import CachedAsync, CachedAsyncFunction
 from .cached_sync import CachedSync, CachedSyncFunction
@@ -22,7 +23,23 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 T = TypeVar("T")
 C = TypeVar("C")
+K = TypeVar("K")
 F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any]")
+
+
+class BatchDecorator(Protocol):
+    """What `@cache.batch(...)` gives."""
+
+    @overload
+    def __call__(self, function: Callable[[list[K]], Coroutine[Any, Any, Mapping[K, T]]], /) -> Batch[K, T | None]: ...
+    @overload
+    def __call__(self, function: Callable[[list[K]], Coroutine[Any, Any, Sequence[T]]], /) -> Batch[K, T]: ...
+    @overload
+    def __call__(  # a method
+        self, function: Callable[[Any, list[K]], Coroutine[Any, Any, Mapping[K, T]]], /
+    ) -> Batch[K, T | None]: ...
+    @overload
+    def __call__(self, function: Callable[[Any, list[K]], Coroutine[Any, Any, Sequence[T]]], /) -> Batch[K, T]: ...
 
 
 class CacheDecorator(Protocol):
@@ -112,8 +129,8 @@ class _Cache:
             prefix=prefix,
             key_generator=key_generator,
             tags=tags,
-            ignore=options.get("ignore", ()),
-            version=options.get("version", 0),
+            ignore=options.pop("ignore", ()),
+            version=options.pop("version", 0),
             request_scoped=request_scoped,
             public=public,
         )
@@ -126,6 +143,29 @@ class _Cache:
             return CachedAsyncFunction(core) if is_async(function) else CachedSyncFunction(core)
 
         return decorate if function is None else decorate(function)
+
+    def batch(
+        self,
+        *,
+        key: Callable[[Any], str],
+        prefix: str = "",
+        tags: Tags | Callable[[Any], Sequence[str]] = (),
+        service: ServiceSource = None,
+        **options: Unpack[ServiceOptions],
+    ) -> BatchDecorator:
+        """For functions of a list of items that give a mapping from items or a sequence aligned with them.
+
+        Each item is cached by itself, under `key(item)`; the function is called with those that are missing. `tags`
+        are templates in which ``{id}`` is the item, or a function of the item. An item that is absent from a mapping is
+        a None. The decorated function gives a dict in the order asked for, and has `one`, `key_for`, `invalidate` and
+        `uncached`. Raises ArgumentTypeError or ConfigurationError at decoration.
+        """
+        rules = BatchRules(key, prefix, tags)
+
+        def decorate(function: Callable[..., Any]) -> Batch[Any, Any]:
+            return Batch.of(function, rules, service, options)
+
+        return decorate
 
     def invalidates(self, *, tags: Tags = (), keys: Tags = (), service: ServiceSource = None) -> Callable[[F], F]:
         """For functions that write: when the call has returned, end the entries with these tags and at these keys.

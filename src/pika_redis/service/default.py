@@ -6,27 +6,46 @@ call (set by the framework integrations and by tests), the process's default.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import os
 import threading
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from ..errors import ArgumentTypeError
 from ..model.forks import forget_after_fork
 from .arguments import Receiver
 from .base import Service
 from .current import current
+from .http_key import current_request, facts_of_scope
 from .memory_service import MemoryCacheService
 from .protocols import FullCacheService
 from .redis_service import RedisService
-from .settings import environment_names_a_server
+from .settings import CacheSettings, environment_names_a_server
 
-__all__ = ["Finder", "ServiceSource", "checked_service", "finder", "get_default_service", "set_default_service"]
+__all__ = [
+    "Finder",
+    "ServiceSource",
+    "checked_service",
+    "finder",
+    "get_default_service",
+    "set_default_service",
+    "use_service",
+]
 
 _log = logging.getLogger("pika_redis")
 
+_OF_MEMORY = (
+    "REDIS_KEY_PREFIX",
+    "DEFAULT_CACHE_TTL",
+    "MAX_CACHE_KEY_LENGTH",
+    "CACHE_ENABLED",
+    "CACHE_MAX_VALUE_BYTES",
+)
+"""The variables that say something about a cache without a server; the others are not even read then."""
+ServiceT = TypeVar("ServiceT", bound=FullCacheService)
 ServiceSource: TypeAlias = FullCacheService | Callable[[], FullCacheService] | None
 Finder: TypeAlias = Callable[[tuple[Any, ...]], object]
 """Gives the service of a call with these positional arguments, unchecked."""
@@ -68,8 +87,8 @@ def set_default_service(service: FullCacheService | None) -> None:
 def get_default_service() -> Service:
     """The process's default: what was set, else Redis when REDIS_URL or REDIS_HOST is set, else memory.
 
-    Falling back to memory is said once, at WARNING: each process then has a cache of its own. Raises
-    ConfigurationError for a setting in the environment that makes no sense.
+    Falling back to memory is said once, at WARNING: each process then has a cache of its own. Prefix, ttl, limits and
+    CACHE_ENABLED are the environment's there too. Raises ConfigurationError for a setting that makes no sense.
     """
     service = _default.service
     return _default.make() if service is None else service
@@ -78,11 +97,43 @@ def get_default_service() -> Service:
 def _made() -> Service:
     if environment_names_a_server(os.environ):
         return RedisService()
-    _log.warning(
-        "no REDIS_URL or REDIS_HOST is set and no default service: caching in this process's memory. "
-        "Call set_default_service(...) to choose."
+    settings = CacheSettings.from_env({name: os.environ[name] for name in _OF_MEMORY if name in os.environ})
+    if settings.enabled:
+        _log.warning(
+            "no REDIS_URL or REDIS_HOST is set and no default service: caching in this process's memory. "
+            "Call set_default_service(...) to choose."
+        )
+    return MemoryCacheService(
+        key_prefix=settings.key_prefix,
+        ttl=settings.default_cache_ttl,
+        max_cache_key_length=settings.max_cache_key_length,
+        max_value_bytes=settings.max_value_bytes,
+        enabled=settings.enabled,
     )
-    return MemoryCacheService()
+
+
+def use_service(
+    service: ServiceT, *, request: Mapping[str, Any] | None = None
+) -> contextlib.AbstractContextManager[ServiceT]:
+    """Within the block (and tasks started in it) cached functions use `service`.
+
+    `request` is the ASGI scope of the HTTP request that the block serves, for "http_request" keys. Raises
+    ArgumentTypeError for what is no service of this package.
+    """
+    checked_service(service)
+    return _using(service, request)
+
+
+@contextlib.contextmanager
+def _using(service: ServiceT, request: Mapping[str, Any] | None) -> Iterator[ServiceT]:
+    token = current.set(service)
+    served = None if request is None else current_request.set(facts_of_scope(request))
+    try:
+        yield service
+    finally:
+        current.reset(token)
+        if served is not None:
+            current_request.reset(served)
 
 
 def checked_service(found: object) -> Service:

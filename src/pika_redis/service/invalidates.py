@@ -62,6 +62,13 @@ class _Ended:
         return checked_service(self._find(args)), self._tags.resolve(bound), self._keys.resolve(bound)
 
 
+async def _end(service: Service, keys: Sequence[str], tags: Sequence[str]) -> None:
+    try:
+        await service.delete_many(keys)
+    finally:
+        await service.invalidate_tags(tags)
+
+
 def _around(function: Callable[..., Any], ended: _Ended) -> Callable[..., Any]:
     if is_async(function):
 
@@ -69,10 +76,8 @@ def _around(function: Callable[..., Any], ended: _Ended) -> Callable[..., Any]:
         async def write(*args: Any, **kwargs: Any) -> Any:
             service, tags, keys = ended.by(args, kwargs)
             result = await function(*args, **kwargs)
-            try:
-                await service.delete_many(keys)
-            finally:  # also when the caller was cancelled meanwhile: it is written
-                await service.invalidate_tags(tags)
+            # In a task of its own: it is written, so what it ends must end also when the caller is cancelled now.
+            await service.reads.flights.get().carry_through(lambda: _end(service, keys, tags))
             return result
 
         return write

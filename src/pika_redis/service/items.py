@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import ArgumentError, ArgumentTypeError, BatchError
 from ..model.counters import Counters
+from ..model.duration import to_ttl
+from ..model.entry import Draft
 from ..model.item import CacheItem
 from ..model.report import CacheStats
-from .key_checks import check_encodes
+from .key_checks import check_encodes, check_tags
 
-__all__ = ["check_amount", "check_pattern", "checked_items", "not_stored", "stats_of"]
+__all__ = ["check_amount", "check_pattern", "drafts_of", "not_stored", "stats_of"]
 
+MOST = 2**63 - 1
+"""The largest amount: its opposite, which `decrement` counts by, has 64 bits as well."""
 _FIELDS = frozenset(field.name for field in dataclasses.fields(CacheItem))
 
 
 def check_amount(amount: object) -> int:
-    """An amount to count by. Raises ArgumentTypeError, and ArgumentError beyond 64 bits."""
+    """An amount to count by, up or down. Raises ArgumentTypeError, and ArgumentError beyond 64 bits."""
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise ArgumentTypeError(f"amount must be an int, not {type(amount).__name__}")
     plain = int.__index__(amount)  # an IntEnum would be written by its name
-    if not -(2**63) < plain < 2**63:
-        raise ArgumentError(f"amount must fit 64 bits, not {plain}")
+    if not -MOST <= plain <= MOST:
+        raise ArgumentError(f"amount must be from {-MOST} to {MOST}, not {plain}")
     return plain
 
 
@@ -38,8 +42,25 @@ def check_pattern(pattern: object) -> str:
     return text
 
 
-def checked_items(items: object) -> Iterator[CacheItem]:
-    """The items of `set_many`, whichever of its three forms they come in. Raises ArgumentTypeError."""
+def drafts_of(
+    items: object, ttl: float, tags: tuple[str, ...], name_of: Callable[[str], str]
+) -> tuple[dict[str, Draft], dict[str, str]]:
+    """What `set_many` stores, and the keys as they were written, both by full name.
+
+    `ttl` and `tags` are for items without their own. Raises ArgumentTypeError, ArgumentError.
+    """
+    drafts: dict[str, Draft] = {}
+    keys: dict[str, str] = {}
+    for item in _checked(items):
+        name = name_of(item.key)
+        life = ttl if item.ttl is None else to_ttl(item.ttl)
+        drafts[name] = Draft(item.value, life, check_tags(item.tags) or tags)
+        keys[name] = item.key
+    return drafts, keys
+
+
+def _checked(items: object) -> Iterator[CacheItem]:
+    """The items, whichever of the three forms they come in."""
     if isinstance(items, Mapping):
         for key, value in items.items():
             yield CacheItem(key, value)
@@ -77,6 +98,7 @@ def stats_of(counters: Counters, keys: int, memory: int, *, exact: bool) -> Cach
     looked = counters.hits + counters.misses
     return CacheStats(
         hits=counters.hits,
+        l1_hits=counters.l1_hits,
         misses=counters.misses,
         hit_rate=counters.hits / looked if looked else 0.0,
         sets=counters.sets,
@@ -85,6 +107,7 @@ def stats_of(counters: Counters, keys: int, memory: int, *, exact: bool) -> Cach
         load_failures=counters.load_failures,
         joined=counters.joined,
         refreshes=counters.refreshes,
+        stale=counters.stale,
         errors=counters.errors,
         undecodable=counters.undecodable,
         evictions=counters.evictions,

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from inspect import Parameter
 from typing import Literal, TypeAlias, cast
 
-from ..errors import ArgumentTypeError, ConfigurationError, UnstableArgumentError
+from ..errors import ArgumentError, ArgumentTypeError, ConfigurationError, UnstableArgumentError
 from .arguments import Binder, NamedCall, Receiver, guess_receiver, is_request, known_names, request_scoped_parameters
 from .canonical import Place, digest, encode, own_key, own_state
 from .http_key import current_request, facts_of, given_by_url, http_key
 from .key_checks import check_key
 from .key_text import argument_text, named_text
+from .namesakes import warn_of_namesakes
 from .scalar_forms import class_name
 from .tags import TagMaker, Tags
 
@@ -101,6 +102,8 @@ class KeyMaker:
         self._warned = False
         self._make = self._chosen(rules.key_generator, names)
         self._remembers = rules.key_generator is None
+        if rules.key_generator is None:
+            warn_of_namesakes(function, self._prefix, self._version)
 
     def key(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str | None:
         """The key of a call, the receiver first in `args`; None if the call is not to be cached.
@@ -158,9 +161,11 @@ class KeyMaker:
         return lambda args, kwargs: self._called_key(call(self._binder.bind(args, kwargs)))
 
     def _called_key(self, returned: object) -> str:
-        if not isinstance(returned, str) or not returned:
-            shown = "an empty one" if isinstance(returned, str) else type(returned).__name__
-            raise ArgumentTypeError(f"the key_generator of {self._function} must return a non-empty str, not {shown}")
+        wanted = f"the key_generator of {self._function} must return a non-empty str"
+        if not isinstance(returned, str):
+            raise ArgumentTypeError(f"{wanted}, not {type(returned).__name__}")
+        if not returned:
+            raise ArgumentError(f"{wanted}, not an empty one")
         version = f":v{argument_text(self._version)}" if self._version else ""
         return check_key(f"{self._prefix}:{returned}{version}" if self._prefix else f"{returned}{version}")
 
@@ -198,7 +203,7 @@ class KeyMaker:
         return class_name(_class_of(args[0]))
 
     def _receiver_key(self, args: tuple[object, ...]) -> bytes:
-        """What `__cache_key__()` of the receiver says; nothing, and one warning for an instance with state, without."""
+        """What `__cache_key__` of the receiver says; nothing, and one warning for an instance with state, without."""
         if self.receiver is Receiver.NONE:
             return b""
         place = Place(self.receiver.value, self._function)

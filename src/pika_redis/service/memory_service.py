@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, TypeVar, Unpack, overload
+from collections.abc import Mapping
+from typing import TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, ConfigurationError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
-from ..model.missing import MISSING
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
 from ..policy.sync_read_through import SyncReadThrough
 from ..storage.copies import copier
-from ..storage.memory import MemoryStore, Shelf
+from ..storage.memory import MemoryStore
 from ..storage.namespace import Namespace
 from ..storage.null import NullStore
+from ..storage.shelf import Shelf
 from ..storage.store import Store
 from .base import Service
+from .resolve import SETTING_NAMES, unknown_keyword
 from .resolve import resolve as resolve_settings
 
 __all__ = ["MemoryCacheService", "MemorySettings"]
@@ -25,15 +27,12 @@ __all__ = ["MemoryCacheService", "MemorySettings"]
 _DEFAULT_BYTES = 256 * 1024 * 1024
 
 
-T = TypeVar("T")
-D = TypeVar("D")
-
-
 class MemorySettings(TypedDict, total=False):
-    """Keywords of `MemoryCacheService`, as for `RedisService`."""
+    """Keywords of `MemoryCacheService`: those of `RedisService` that need no server."""
 
     key_prefix: str
     ttl: Duration
+    default_cache_ttl: Duration
     max_cache_key_length: int
     max_value_bytes: int
     enabled: bool
@@ -43,7 +42,8 @@ class MemoryCacheService(Service):
     """A cache in this process's memory, bounded by `max_bytes`; what has no room goes, least useful first.
 
     Its verbs never wait, so `sync` has them all without ``await``, for synchronous functions on any thread.
-    Raises ArgumentError, ConfigurationError or ArgumentTypeError for settings that make no sense.
+    The environment is not read. Raises ArgumentError, ConfigurationError or ArgumentTypeError for settings that make
+    no sense.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class MemoryCacheService(Service):
             raise ArgumentTypeError(f"max_bytes must be an int, not {type(max_bytes).__name__}")
         if max_bytes < 1024:
             raise ArgumentError(f"max_bytes must be at least 1024, not {max_bytes}")
+        _check_names(settings)
         resolved = resolve_settings("memory://", settings)
         codec = Codec(serializer=serializer, limits=Limits(max_bytes=resolved.max_value_bytes, compress_from=None))
         super().__init__(
@@ -67,35 +68,23 @@ class MemoryCacheService(Service):
         self._memory = MemoryStore(shelf, self._namespace, codec, clock or SystemClock(), self._counters)
         self._enabled = resolved.enabled
         store = self._store_of(self._namespace)
-        self._sync_reads = SyncReadThrough(store, self._counters, copier(codec))
-        self._serve(store, ReadThrough(store, self._counters, copier(codec)), self._sync_reads)
-
-    @overload
-    async def get(self, key: str, default: None = None) -> Any: ...
-    @overload
-    async def get(self, key: str, default: D) -> Any | D: ...
-    @overload
-    async def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
-    @overload
-    async def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
-    async def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
-        value = self._store.hit(self.name_of(key), 0.0)
-        if value is MISSING or type is not None or default is not None:
-            return self._typed(value, default, type)
-        self._counters.hits += 1
-        return value
-
-    def sync_reads(self) -> SyncReadThrough:
-        self._refuse_when_closed()
-        return self._sync_reads
+        sync_reads = SyncReadThrough(store, self._counters, copier(codec))
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)), sync_reads)
 
     _always_exact = True
 
     def _store_of(self, namespace: Namespace) -> Store:
         return self._memory.beside(namespace) if self._enabled else NullStore()
 
-    def _move(self, namespace: Namespace) -> None:
-        super()._move(namespace)
-        store = self._store_of(namespace)
-        self._sync_reads = SyncReadThrough(store, self._counters, copier(self._codec))
-        self._serve(store, self._reads.over(store), self._sync_reads)
+
+def _check_names(settings: Mapping[str, object]) -> None:
+    own = MemorySettings.__annotations__
+    known = sorted({"clock", "max_bytes", "serializer", *own})
+    for name in settings:
+        if name in own:
+            continue
+        if name in SETTING_NAMES:
+            raise ConfigurationError(
+                f"MemoryCacheService has no server: {name!r} is not for it; it takes {', '.join(known)}"
+            )
+        raise unknown_keyword(name, known)

@@ -24,10 +24,9 @@ class NullService(Service):
         config = RedisConfig()
         codec = Codec()
         super().__init__(Namespace(config.key_prefix), Options(ttl=config.ttl), config.max_cache_key_length, codec)
-        store = NullStore()
-        self._sync_reads = SyncReadThrough(store, self._counters, copier(codec))
-        self._serve(store, ReadThrough(store, self._counters, copier(codec)), self._sync_reads)
+        store = self._store_of(self._namespace)
+        sync_reads = SyncReadThrough(store, self._counters, copier(codec))
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)), sync_reads)
 
-    def sync_reads(self) -> SyncReadThrough:
-        self._refuse_when_closed()
-        return self._sync_reads
+    def _store_of(self, namespace: Namespace) -> NullStore:
+        return NullStore()

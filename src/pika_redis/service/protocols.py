@@ -8,13 +8,17 @@ from typing import Any, Protocol, Self, TypeVar, Unpack, overload, runtime_check
 
 from ..model.duration import Duration
 from ..model.item import CacheItem
+from ..model.loaded import Loaded
 from ..model.report import CacheStats, HealthReport
-from ..policy.rules.options import CacheOptions, LoadOptions
+from ..policy.guard import Guard
+from ..policy.lock import Lock
+from ..policy.rules.options import LoadOptions, ServiceOptions
 
 __all__ = ["CacheService", "FullCacheService", "Items"]
 
 T = TypeVar("T")
 D = TypeVar("D")
+I = TypeVar("I")  # noqa: E741 (an item)
 Items = Mapping[str, object] | Iterable[CacheItem | Mapping[str, Any]]
 """What `set_many` takes: key to value, or `CacheItem`s, or dicts with their fields."""
 
@@ -123,7 +127,27 @@ class FullCacheService(CacheService, Protocol):
     async def get_or_load(
         self,
         key: str,
+        loader: Callable[[], Awaitable[Loaded[T]]],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
         loader: Callable[[], Awaitable[T]],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    @overload
+    async def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], Loaded[T]],
         ttl: Duration | None = None,
         *,
         tags: Sequence[str] = (),
@@ -139,7 +163,37 @@ class FullCacheService(CacheService, Protocol):
         tags: Sequence[str] = (),
         **options: Unpack[LoadOptions],
     ) -> T: ...
-    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[CacheOptions]) -> FullCacheService:
+    @overload
+    async def get_or_load_many(
+        self,
+        items: Iterable[I],
+        loader: Callable[[list[I]], Awaitable[Mapping[I, T] | Sequence[T]]],
+        ttl: Duration | None = None,
+        *,
+        key: Callable[[I], str] = str,
+        tags: Sequence[str] | Callable[[I], Sequence[str]] = (),
+        **options: Unpack[LoadOptions],
+    ) -> list[T | None]: ...
+    @overload
+    async def get_or_load_many(
+        self,
+        items: Iterable[I],
+        loader: Callable[[list[I]], Mapping[I, T] | Sequence[T]],
+        ttl: Duration | None = None,
+        *,
+        key: Callable[[I], str] = str,
+        tags: Sequence[str] | Callable[[I], Sequence[str]] = (),
+        **options: Unpack[LoadOptions],
+    ) -> list[T | None]: ...
+    def guard(self, keys: Sequence[str] = (), tags: Sequence[str] = (), *, hold: Duration = 10) -> Guard:
+        """Around a writer's commit: nothing of what it names is served or stored meanwhile."""
+        ...
+
+    def lock(self, key: str, ttl: Duration, *, wait: Duration | None = None) -> Lock:
+        """A lock with an owner, renewed while it is held."""
+        ...
+
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> FullCacheService:
         """The same service and connections with other defaults."""
         ...
 

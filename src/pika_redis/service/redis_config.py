@@ -6,9 +6,15 @@ names and milliseconds, or by `resolve` from what `RedisService(...)` was called
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import ipaddress
 import math
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Never
 
 from ..errors import ArgumentTypeError, ConfigurationError
 from ..model.duration import Duration, to_seconds
@@ -19,14 +25,16 @@ from .key_text import MIN_KEY_LENGTH
 __all__ = [
     "LIMITS",
     "RedisConfig",
+    "check_host",
     "check_prefix",
     "create_redis_config",
-    "milliseconds",
+    "tls_with",
     "to_secret",
 ]
 
 _DAY = 86400.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NO_HOST = re.compile(r"[\x00-\x20\x7f#]")
 LIMITS: dict[str, tuple[float, float]] = {
     "port": (1, 65535),
     "db": (0, 2**31 - 1),
@@ -103,13 +111,26 @@ def create_redis_config(
     username: str | None = None,
     connect_timeout: Duration = 10_000,
     command_timeout: Duration = 5_000,
-    tls: TlsFiles | None = None,
+    tls_ca_file: str | None = None,
+    tls_cert_file: str | None = None,
+    tls_key_file: str | None = None,
+    tls_verify: bool = True,
+    **unknown: Never,
 ) -> RedisConfig:
     """A `RedisConfig` under the ancestor's names; bare numbers of the three durations are milliseconds.
 
-    `tls` turns TLS on. The environment is not read. Raises ConfigurationError or ArgumentTypeError, which name the
-    argument and what is allowed.
+    One of the `tls_*` files turns TLS on. The environment is not read. Raises ConfigurationError or ArgumentTypeError,
+    which name the argument and what is allowed.
     """
+    if unknown:
+        raise _unknown_argument(next(iter(unknown)))
+    files = {"ca_file": tls_ca_file, "cert_file": tls_cert_file, "key_file": tls_key_file}
+    given = {name: file for name, file in files.items() if file is not None}
+    tls = tls_with(TlsFiles(), given, tls_verify) if given else None
+    if tls is None and tls_verify is not True:
+        raise ConfigurationError("tls_verify needs TLS: one of the tls_* files, or a URL that begins with rediss://")
+    check_host(host, "host")
+    _check_number("max_retries_per_request", max_retries_per_request, whole=True, limit="retry_attempts")
     address = Address(
         kind="tcp" if tls is None else "tls",
         host=host,
@@ -122,18 +143,37 @@ def create_redis_config(
     return RedisConfig(
         address=address,
         key_prefix=key_prefix,
-        retry_delay=milliseconds(retry_delay_on_failover, "retry_delay_on_failover"),
+        retry_delay=_milliseconds(retry_delay_on_failover, "retry_delay_on_failover"),
         retry_attempts=max_retries_per_request,
         lazy_connect=lazy_connect,
-        connect_timeout=milliseconds(connect_timeout, "connect_timeout"),
-        command_timeout=milliseconds(command_timeout, "command_timeout"),
+        connect_timeout=_milliseconds(connect_timeout, "connect_timeout"),
+        command_timeout=_milliseconds(command_timeout, "command_timeout"),
     )
 
 
-def milliseconds(value: Duration, name: str) -> float:
+def _unknown_argument(name: str) -> ArgumentTypeError:
+    known = [one for one in inspect.signature(create_redis_config).parameters if one != "unknown"]
+    near = difflib.get_close_matches(name, known, n=1)
+    meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    if name == "tls":
+        meant = "TLS is on with tls_ca_file= or tls_cert_file=, and with RedisService('rediss://...')"
+    return ArgumentTypeError(f"unknown argument {name!r}: {meant}")
+
+
+def _milliseconds(value: object, name: str) -> float:
     """Seconds, from a bare number of milliseconds or from a duration that says its unit."""
-    seconds = to_seconds(value, name)
-    return seconds / 1000 if isinstance(value, int | float) else seconds
+    if isinstance(value, bool) or not isinstance(value, int | float | str | timedelta):
+        raise ArgumentTypeError(
+            f"{name} must be milliseconds, a timedelta or text such as '500ms', not {type(value).__name__}"
+        )
+    low, high = (round(limit * 1000) for limit in LIMITS["connect_timeout"])
+    if isinstance(value, int):
+        value = max(min(value, high + 1), -1)  # beyond, it may have too many digits to be shown
+    number = value if isinstance(value, int | float) else to_seconds(value, name) * 1000
+    if not low <= number <= high:
+        shown = repr(value[:40]) if isinstance(value, str) else value
+        raise ConfigurationError(f"{name} must be from {low} to {high} milliseconds, not {shown}")
+    return number / 1000
 
 
 def to_secret(password: object) -> Secret | None:
@@ -147,6 +187,47 @@ def to_secret(password: object) -> Secret | None:
     return Secret(password)
 
 
+def check_host(host: object, name: str) -> str:
+    """The host itself. Raises ArgumentTypeError or ConfigurationError, which calls it `name`.
+
+    What is more than a host may hold a password, and is not shown.
+    """
+    if not isinstance(host, str):
+        raise ArgumentTypeError(f"{name} must be a str, not {type(host).__name__}")
+    wanted = f"{name} must be a name or an IP address"
+    if "/" in host or "@" in host:
+        raise ConfigurationError(f"{wanted}; a URL goes into REDIS_URL, url= or RedisService(url)")
+    if host.startswith("[") and host.endswith("]"):
+        raise ConfigurationError(f"{wanted}; an IPv6 address stands here without brackets")
+    if ":" in host and not _is_ipv6(host):
+        raise ConfigurationError(f"{wanted}; a port goes into REDIS_PORT, port= or a URL")
+    if not host or _NO_HOST.search(host):
+        raise ConfigurationError(f"{wanted}, not {host[:40]!r}")
+    return host
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def tls_with(tls: TlsFiles, files: Mapping[str, object], verify: object) -> TlsFiles:
+    """`tls` with these files, by its field names, and `verify` unless that is None.
+
+    Raises ArgumentTypeError, and ConfigurationError for a key without its certificate.
+    """
+    for name, file in files.items():
+        if not isinstance(file, str):
+            raise ArgumentTypeError(f"tls_{name} must be the path of a file, not {type(file).__name__}")
+    if not (verify is None or isinstance(verify, bool)):
+        raise ArgumentTypeError(f"tls_verify must be True or False, not {verify!r}")
+    parts: dict[str, Any] = dict(files)
+    return replace(tls, **parts) if verify is None else replace(tls, **parts, verify=verify)
+
+
 def check_prefix(prefix: object, name: str) -> str:
     """The prefix itself. Raises ArgumentTypeError or ConfigurationError, which calls it `name`."""
     if not isinstance(prefix, str):
@@ -156,10 +237,10 @@ def check_prefix(prefix: object, name: str) -> str:
     return prefix
 
 
-def _check_number(name: str, value: object, *, whole: bool = False) -> None:
+def _check_number(name: str, value: object, *, whole: bool = False, limit: str = "") -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or (whole and isinstance(value, float)):
         wanted = "an int" if whole else "a number of seconds"
         raise ArgumentTypeError(f"{name} must be {wanted}, not {type(value).__name__}")
-    low, high = LIMITS[name]
+    low, high = LIMITS[limit or name]
     if not low <= value <= high:
         raise ConfigurationError(f"{name} must be from {low} to {high}, not {value}")

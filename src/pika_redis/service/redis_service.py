@@ -10,18 +10,21 @@ from functools import partial
 from typing import Any, Self, TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
-from ..errors import ArgumentTypeError, CacheUnavailableError, CommandRefusedError
+from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, CommandRefusedError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
+from ..model.secret import Secret
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import Options
+from ..policy.sync_read_through import SyncReadThrough
 from ..storage.copies import copier
-from ..storage.memory import MemoryStore, Shelf
+from ..storage.memory import MemoryStore
 from ..storage.namespace import Namespace
+from ..storage.near import Near
 from ..storage.null import NullStore
 from ..storage.records import Records
-from ..storage.remote import RemoteStore
-from ..storage.remote_tags import RemoteTags
+from ..storage.remote import RemoteStore, ServerOnlyStore
+from ..storage.shelf import Shelf
 from ..storage.store import Store
 from ..wire import connection as wire
 from ..wire.backoff import RetryPolicy
@@ -46,10 +49,11 @@ _process_server: EmbeddedServer | None = None
 class RedisSettings(TypedDict, total=False):
     """Keywords of `RedisService`: the environment's names without ``REDIS_`` and ``CACHE_``; durations in seconds."""
 
+    url: str | Secret
     host: str
     port: int
     username: str | None
-    password: str | None
+    password: str | Secret | None
     db: int
     tls_ca_file: str | None
     tls_cert_file: str | None
@@ -62,6 +66,7 @@ class RedisSettings(TypedDict, total=False):
     retry_attempts: int
     retry_delay: Duration
     ttl: Duration
+    default_cache_ttl: Duration
     max_cache_key_length: int
     compression_enabled: bool
     enabled: bool
@@ -77,13 +82,18 @@ class RedisService(Service):
     None for the environment; keywords win over it. Making a service is cheap: it connects at first use, in each event
     loop for itself, or in `connect`. Close it with `aclose` or ``async with``.
 
-    Raises ConfigurationError or ArgumentTypeError for settings that make no sense.
+    `l1` says whether this process may hold copies of what it reads, which the server keeps true: True = as many bytes
+    as the setting `l1_max_bytes`, or a number of bytes; False = every read asks the server.
+
+    Without a server, on ``memory://`` or with ``enabled=False``, it has `sync` and serves plain functions too. Raises
+    ConfigurationError or ArgumentTypeError for settings that make no sense.
     """
 
     def __init__(
         self,
         config: str | RedisConfig | None = None,
         *,
+        l1: bool | int = True,
         clock: Clock | None = None,
         serializer: Serializer | None = None,
         **settings: Unpack[RedisSettings],
@@ -98,11 +108,14 @@ class RedisService(Service):
         )
         self._config = resolved
         self._clock = clock or SystemClock()
-        self._nodes = LoopLocal(partial(_make_node, resolved, self._clock))
+        self._near_bytes = _near_bytes(l1, resolved.l1_max_bytes)
+        self._nears = LoopLocal(self._make_near)
         shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
         self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
         store = self._store_of(self._namespace)
-        self._serve(store, ReadThrough(store, self._counters, copier(codec)))
+        waits = resolved.enabled and resolved.address.kind != "memory"
+        sync_reads = None if waits else SyncReadThrough(store, self._counters, copier(codec))
+        self._serve(store, ReadThrough(store, self._counters, copier(codec)), sync_reads)
 
     # -- any command ----------------------------------------------------------------------------------------------
 
@@ -132,6 +145,7 @@ class RedisService(Service):
                 replies = await connection.call_many(checked)
             except Disconnected as lost:
                 replies = await node.again(partial(connection.call_many, checked), lost, Repeat.NEVER)
+        await self._nears.get().hear()
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
@@ -141,7 +155,9 @@ class RedisService(Service):
         self._refuse_when_closed()
         if self._config.address.kind == "memory":
             raise CacheUnavailableError("memory:// has no server that could run a command")
-        return self._nodes.get()
+        if not self._config.enabled:
+            raise CacheUnavailableError("the cache is switched off (enabled=False): its server is asked nothing")
+        return self._nears.get().node
 
     # -- the service itself ---------------------------------------------------------------------------------------
 
@@ -153,7 +169,7 @@ class RedisService(Service):
 
     async def aclose(self) -> None:
         await super().aclose()
-        await self._nodes.aclose()
+        await self._nears.aclose()
 
     async def __aenter__(self) -> Self:
         try:
@@ -164,18 +180,17 @@ class RedisService(Service):
             _log.warning("starting without the server: %s", error)
         return self
 
+    def _make_near(self, loop: asyncio.AbstractEventLoop) -> Near:
+        return Near(loop, _endpoint(self._config), self._clock, self._counters, self._near_bytes)
+
     def _store_of(self, namespace: Namespace) -> Store:
         if not self._config.enabled:
             return NullStore()
         if self._config.address.kind == "memory":
             return self._memory.beside(namespace)
-        tags = RemoteTags(self._nodes, namespace, self._clock)
-        return RemoteStore(self._nodes, namespace, Records(self._codec, self._counters), tags)
-
-    def _move(self, namespace: Namespace) -> None:
-        super()._move(namespace)
-        store = self._store_of(namespace)
-        self._serve(store, self._reads.over(store))
+        records = Records(self._codec, self._counters)
+        store = RemoteStore if self._near_bytes else ServerOnlyStore
+        return store(self._nears, namespace, records, self._clock, self._counters)
 
 
 def _checked(command: Sequence[str | bytes | float]) -> Command:
@@ -190,8 +205,15 @@ def _checked(command: Sequence[str | bytes | float]) -> Command:
     return words
 
 
-def _make_node(config: RedisConfig, clock: Clock, loop: asyncio.AbstractEventLoop) -> Node:
-    return Node(loop, _endpoint(config), clock)
+def _near_bytes(l1: bool | int, default: int) -> int:
+    """How much of the server's entries a process may hold; 0 = nothing. Raises ArgumentTypeError, ArgumentError."""
+    if isinstance(l1, bool):
+        return default if l1 else 0
+    if not isinstance(l1, int):
+        raise ArgumentTypeError(f"l1 must be True, False or a number of bytes, not {type(l1).__name__}")
+    if l1 < 0:
+        raise ArgumentError(f"l1 must not be negative, but is {l1}")
+    return l1
 
 
 def _endpoint(config: RedisConfig) -> Endpoint:

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from ..errors import ArgumentTypeError, ConfigurationError
+from ..errors import ConfigurationError
 from ..model.duration import Duration, to_seconds, to_ttl
 from ..model.secret import Secret
+from ..policy.rules.options import KEY_OPTIONS, OPTION_NAMES
 from ..wire.address import Address, TlsFiles, parse_url
-from .redis_config import RedisConfig, to_secret
+from .redis_config import RedisConfig, check_host, tls_with, to_secret
 from .settings import CacheSettings
 
 __all__ = ["SETTING_NAMES", "resolve", "unknown_keyword"]
@@ -78,7 +79,14 @@ def resolve(
 
 
 def unknown_keyword(name: str, known: Iterable[str]) -> ConfigurationError:
-    """The error for a keyword that nobody knows, with the likeliest ones that are."""
+    """The error for a keyword that is no setting, with the likeliest ones that are, or what it is instead."""
+    if name in OPTION_NAMES:
+        return ConfigurationError(
+            f"{name} is an option, not a setting of the service: service.with_options({name}=...) gives it to all its "
+            f"loads, @cache and get_or_load take it too"
+        )
+    if name in KEY_OPTIONS:
+        return ConfigurationError(f"{name} is an option of @cache(...) alone, not a setting of the service")
     near = difflib.get_close_matches(name, sorted(known), n=2)
     meant = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
     return ConfigurationError(f"unknown setting {name!r}; {meant}")
@@ -123,6 +131,8 @@ def _part(address: Address, name: str) -> object:
 def _with_keywords(address: Address, given: Mapping[str, object]) -> Address:
     """The address with the keywords' parts; a host or port makes it one of the network."""
     changes: dict[str, Any] = {name: given[name] for name in (*_PLACE, "username", "db") if name in given}
+    if "host" in changes:
+        check_host(changes["host"], "host")
     if "password" in given:
         changes["password"] = to_secret(given["password"])
     if (changes.keys() & set(_PLACE)) and address.kind not in ("tcp", "tls"):
@@ -132,15 +142,5 @@ def _with_keywords(address: Address, given: Mapping[str, object]) -> Address:
     if files or verify is not None:
         if address.tls is None and not files:
             raise ConfigurationError("tls_verify needs TLS: a URL that begins with rediss://, or tls_ca_file")
-        changes |= {"kind": "tls", "path": None, "tls": _tls(address.tls or TlsFiles(), files, verify)}
+        changes |= {"kind": "tls", "path": None, "tls": tls_with(address.tls or TlsFiles(), files, verify)}
     return replace(address, **changes)
-
-
-def _tls(tls: TlsFiles, files: Mapping[str, object], verify: object) -> TlsFiles:
-    for name, value in files.items():
-        if not isinstance(value, str):
-            raise ArgumentTypeError(f"tls_{name} must be the path of a file, not {type(value).__name__}")
-    if not (verify is None or isinstance(verify, bool)):
-        raise ArgumentTypeError(f"tls_verify must be True or False, not {verify!r}")
-    parts: dict[str, Any] = dict(files)
-    return replace(tls, **parts) if verify is None else replace(tls, **parts, verify=verify)

@@ -17,7 +17,7 @@ from ..model.duration import MAX_SECONDS, to_seconds
 from ..model.flag import FLAG_WORDS, to_flag
 from ..model.secret import Secret
 from ..wire.address import Address, TlsFiles, parse_url
-from .redis_config import LIMITS, RedisConfig, check_prefix
+from .redis_config import LIMITS, RedisConfig, check_host, check_prefix
 
 __all__ = ["VARIABLES", "CacheSettings", "environment_names_a_server"]
 
@@ -116,6 +116,10 @@ def _text(text: str, _variable: _Variable) -> str:
     return text.strip()
 
 
+def _host(text: str, variable: _Variable) -> str:
+    return check_host(text.strip(), variable.name)
+
+
 def _secret(text: str, _variable: _Variable) -> Secret:
     return Secret(text)
 
@@ -143,14 +147,20 @@ def _milliseconds(text: str, variable: _Variable) -> float:
     low, high = LIMITS[variable.limit]
     seconds = _seconds(text, 0.001, variable)
     if not low <= seconds <= high:
-        raise ConfigurationError(_out_of(text, variable, "milliseconds such as 500, or text such as '2s',"))
+        raise ConfigurationError(
+            f"{variable.name}={text[:40]!r} must be milliseconds such as 500, or text such as '2s', "
+            f"from {low * 1000:.0f} to {high * 1000:.0f} milliseconds"
+        )
     return seconds * 1000
 
 
 def _ttl(text: str, variable: _Variable) -> float:
     seconds = _seconds(text, 1, variable)
     if not 0.001 <= seconds <= MAX_SECONDS and seconds != float("inf"):
-        raise ConfigurationError(_out_of(text, variable, "seconds such as 3600, 'inf', or text such as '10m',"))
+        raise ConfigurationError(
+            f"{variable.name}={text[:40]!r} must be seconds such as 3600, 'inf', or text such as '10m', "
+            f"from 0.001 to {MAX_SECONDS:.0f} seconds (a hundred years)"
+        )
     return seconds
 
 
@@ -166,11 +176,6 @@ def _seconds(text: str, unit: float, variable: _Variable) -> float:
         return float("nan")
 
 
-def _out_of(text: str, variable: _Variable, wanted: str) -> str:
-    low, high = LIMITS[variable.limit]
-    return f"{variable.name}={text[:40]!r} must be {wanted} from {low} to {high} seconds"
-
-
 def _foreign_port(variables: Mapping[str, str]) -> None:
     """Kubernetes sets REDIS_PORT to a URL for every service that is called redis."""
     if not variables.get("REDIS_URL", "").strip():
@@ -182,7 +187,7 @@ def _foreign_port(variables: Mapping[str, str]) -> None:
 
 VARIABLES = (
     _Variable("REDIS_URL", "url", _secret),
-    _Variable("REDIS_HOST", "host", _text),
+    _Variable("REDIS_HOST", "host", _host),
     _Variable("REDIS_PORT", "port", _integer, "port"),
     _Variable("REDIS_USERNAME", "username", _text),
     _Variable("REDIS_PASSWORD", "password", _secret),
@@ -213,6 +218,7 @@ _warned: set[str] = set()
 
 
 def _own_address(settings: CacheSettings) -> Address:
+    check_host(settings.host, "host")  # of settings made in Python; a variable is checked where it is read
     tls = _tls_of(settings)
     return Address(
         kind="tcp" if tls is None else "tls",
@@ -228,7 +234,17 @@ def _own_address(settings: CacheSettings) -> Address:
 def _tls_of(settings: CacheSettings) -> TlsFiles | None:
     """The files, if there is one: they turn TLS on where no URL says."""
     files = (settings.tls_ca_file, settings.tls_cert_file, settings.tls_key_file)
-    return TlsFiles(*files, settings.tls_verify) if any(files) else None
+    if not any(files):
+        return None
+    _check_key_file(settings.tls_cert_file, settings.tls_key_file)
+    return TlsFiles(*files, settings.tls_verify)
+
+
+def _check_key_file(cert_file: str | None, key_file: str | None) -> None:
+    if key_file and not cert_file:
+        raise ConfigurationError(
+            "REDIS_TLS_KEY_FILE needs REDIS_TLS_CERT_FILE, the certificate that the key belongs to"
+        )
 
 
 def _url_address(settings: CacheSettings, url: Secret) -> Address:
@@ -249,6 +265,7 @@ def _url_address(settings: CacheSettings, url: Secret) -> Address:
     if address.tls is not None:
         names = [name for name in _TLS_NAMES if _is_set(settings, name) and name not in address.stated]
         parts: dict[str, Any] = {name.removeprefix("tls_"): getattr(settings, name) for name in names}
+        _check_key_file(parts.get("cert_file", address.tls.cert_file), parts.get("key_file"))
         filled["tls"] = replace(address.tls, **parts)
     elif _tls_of(settings) is not None:
         _warn_once("the REDIS_TLS_* files are ignored: REDIS_URL is without TLS; with TLS it begins with rediss://")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, Unpack, cast
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Self, TypeVar, Unpack, cast, overload
 
 from ..errors import ArgumentTypeError
 from ..model.duration import Duration
+from ..model.loaded import Loaded
 from ..model.report import CacheStats, HealthReport
-from ..policy.read_through import Plan
-from ..policy.rules.options import LoadOptions, Options, resolve
+from ..policy.loading import Plan, value_of
+from ..policy.rules.options import LoadOptions, Options, ServiceOptions, resolve
 from ..policy.sync_read_through import SyncReadThrough, finish
 from .current import bypassing
 from .key_checks import check_tags
-from .protocols import FullCacheService
+from .protocols import FullCacheService, Items
 
 __all__ = ["SyncCacheService"]
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 class _Service(FullCacheService, Protocol):
@@ -25,6 +28,7 @@ class _Service(FullCacheService, Protocol):
     def options(self) -> Options: ...
     def name_of(self, key: str) -> str: ...
     def sync_reads(self) -> SyncReadThrough: ...
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> _Service: ...
 
 
 class SyncCacheService:
@@ -36,9 +40,25 @@ class SyncCacheService:
         service.sync_reads()  # refuses where there are none
         self._service = service
 
+    @overload
+    def get(self, key: str, default: None = None) -> Any: ...
+    @overload
+    def get(self, key: str, default: D) -> Any | D: ...
+    @overload
+    def get(self, key: str, default: None = None, *, type: type[T]) -> T | None: ...
+    @overload
+    def get(self, key: str, default: D, *, type: type[T]) -> T | D: ...
     def get(self, key: str, default: Any = None, *, type: type[Any] | None = None) -> Any:
         return finish(cast("Any", self._service.get)(key, default, type=type))
 
+    @overload
+    def get_many(self, keys: Sequence[str], default: None = None) -> list[Any]: ...
+    @overload
+    def get_many(self, keys: Sequence[str], default: D) -> list[Any | D]: ...
+    @overload
+    def get_many(self, keys: Sequence[str], default: None = None, *, type: type[T]) -> list[T | None]: ...
+    @overload
+    def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
     def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
         return finish(cast("Any", self._service.get_many)(keys, default, type=type))
 
@@ -54,9 +74,7 @@ class SyncCacheService:
     def set(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
         finish(self._service.set(key, value, ttl, tags=tags))
 
-    def set_many(
-        self, items: Mapping[str, object] | Sequence[Any], ttl: Duration | None = None, *, tags: Sequence[str] = ()
-    ) -> None:
+    def set_many(self, items: Items, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> None:
         finish(self._service.set_many(items, ttl, tags=tags))
 
     def add(self, key: str, value: object, ttl: Duration | None = None, *, tags: Sequence[str] = ()) -> bool:
@@ -98,6 +116,39 @@ class SyncCacheService:
     def register(self, *classes: type) -> None:
         self._service.register(*classes)
 
+    def with_options(self, *, key_prefix: str | None = None, **options: Unpack[ServiceOptions]) -> Self:
+        return type(self)(self._service.with_options(key_prefix=key_prefix, **options))
+
+    def execute(self, *command: str | bytes | float, key: str | None = None) -> Any:
+        return finish(self._service.execute(*command, key=key))
+
+    def execute_many(self, commands: Sequence[Sequence[str | bytes | float]]) -> list[Any]:
+        return finish(self._service.execute_many(commands))
+
+    def connect(self) -> None:
+        finish(self._service.connect())
+
+    def aclose(self) -> None:
+        """As the async verb. Raises ArgumentTypeError in a running event loop, which must not be held up."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:  # loads may be under way elsewhere
+                runner.run(self._service.aclose())
+            return
+        raise ArgumentTypeError("an event loop runs in this thread: close the service with `await service.aclose()`")
+
+    @overload
+    def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], Loaded[T]],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> T: ...
+    @overload
     def get_or_load(
         self,
         key: str,
@@ -106,7 +157,16 @@ class SyncCacheService:
         *,
         tags: Sequence[str] = (),
         **options: Unpack[LoadOptions],
-    ) -> T:
+    ) -> T: ...
+    def get_or_load(
+        self,
+        key: str,
+        loader: Callable[[], object],
+        ttl: Duration | None = None,
+        *,
+        tags: Sequence[str] = (),
+        **options: Unpack[LoadOptions],
+    ) -> object:
         """As the async verb; the loader is a plain function and runs in the calling thread."""
         if not callable(loader):
             raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
@@ -114,5 +174,5 @@ class SyncCacheService:
         given = dict(options) if ttl is None else {**options, "ttl": ttl}
         plan = Plan(resolve(service.options, given), check_tags(tags))
         if bypassing.get():
-            return loader()
-        return cast("T", service.sync_reads().get_or_load(service.name_of(key), loader, plan))
+            return value_of(loader())
+        return service.sync_reads().get_or_load(service.name_of(key), loader, plan)

@@ -120,7 +120,13 @@ class _Template:
 
     def _shown(self, value: object, path: tuple[str, ...]) -> str:
         for attribute in path:
-            value = getattr(value, attribute)
+            try:
+                value = getattr(value, attribute)
+            except AttributeError as error:
+                raise UnstableArgumentError(
+                    f"{self._noun} {self._text!r} of {self._function}: an object of class {type(value).__qualname__} "
+                    f"has no attribute {attribute!r}"
+                ) from error
         kind = type(value)
         if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__ and kind.__format__ is object.__format__:
             raise UnstableArgumentError(

@@ -9,8 +9,10 @@ from typing import cast
 from ..errors import AccessDeniedError, CacheError
 from ..model.report import HealthReport, HealthStatus
 from ..wire.loops import LoopLocal
-from ..wire.node import Node
+from ..wire.node import Repeat
+from ..wire.scripts import INVAL
 from .namespace import Namespace
+from .near import Near
 
 __all__ = ["Keyspace"]
 
@@ -20,8 +22,8 @@ _PAGE = 1000
 class Keyspace:
     """SCAN over one prefix. Our own keys (tags, epoch) are never part of an answer."""
 
-    def __init__(self, nodes: LoopLocal[Node], namespace: Namespace) -> None:
-        self._nodes = nodes
+    def __init__(self, nears: LoopLocal[Near], namespace: Namespace) -> None:
+        self._nears = nears
         self._namespace = namespace
 
     async def sweep(self, pattern: str, *, delete: bool) -> int:
@@ -29,7 +31,9 @@ class Keyspace:
         count = 0
         async for page in self._pages(pattern):
             if delete:
-                count += cast("int", await self._nodes.get().call(("UNLINK", *page)))
+                near = self._nears.get()
+                keys = [key.decode("utf-8", "surrogateescape") for key in page]
+                count += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(keys)))
             else:
                 count += len(page)
         return count
@@ -37,14 +41,14 @@ class Keyspace:
     async def size(self, *, exact: bool) -> tuple[int, int]:
         """Keys and bytes: of the whole database as the server counts them, or of this prefix key by key."""
         if not exact:
-            keys, memory = await self._nodes.get().call_many([("DBSIZE",), ("INFO", "memory")])
+            keys, memory = await self._nears.get().node.call_many([("DBSIZE",), ("INFO", "memory")])
             for reply in (keys, memory):
                 if isinstance(reply, Exception):
                     raise reply
             return cast("int", keys), _used_memory(cast("bytes", memory))
         count = total = 0
         async for page in self._pages("*"):
-            replies = await self._nodes.get().call_many([("MEMORY", "USAGE", key) for key in page])
+            replies = await self._nears.get().node.call_many([("MEMORY", "USAGE", key) for key in page])
             sizes = [reply for reply in replies if isinstance(reply, int)]
             count += len(sizes)
             total += sum(sizes)
@@ -52,14 +56,15 @@ class Keyspace:
 
     async def health(self) -> HealthReport:
         """PING, timed. Never raises."""
-        node = self._nodes.get()
-        began = time.perf_counter()
+        node = self._nears.get().node
+        status = HealthStatus.UNHEALTHY  # also of a server that refuses the login: it serves nobody
         try:
             await node.ready()
             began = time.perf_counter()
             await node.connection.call(("PING",))
         except CacheError as error:
-            status = HealthStatus.DEGRADED if isinstance(error, AccessDeniedError) else HealthStatus.UNHEALTHY
+            if node.connection.usable and isinstance(error, AccessDeniedError):
+                status = HealthStatus.DEGRADED  # logged in, without the right to PING
             return HealthReport(status, "redis", False, None, None, None, str(error))
         latency = (time.perf_counter() - began) * 1000
         facts = node.facts
@@ -74,7 +79,7 @@ class Keyspace:
         reserved = self._namespace.reserved.encode()
         cursor: bytes | int = 0
         while True:
-            reply = await self._nodes.get().call(("SCAN", cursor, "MATCH", glob, "COUNT", _PAGE))
+            reply = await self._nears.get().node.call(("SCAN", cursor, "MATCH", glob, "COUNT", _PAGE))
             cursor, found = cast("tuple[bytes, list[bytes]]", reply)
             page = list(dict.fromkeys(key for key in found if not key.startswith(reserved)))
             if page:

@@ -7,115 +7,36 @@ write swaps the slot under the lock.
 Fidelity: what can't be on a server can't be here. A mutable value is kept packed and unpacked afresh for every
 reader, so no reader sees another's changes; an immutable one is handed out as it is.
 
-A load is bound to a *lease*: `fetch` of an absent key notes one, every delete tears it up, and `replace` stores only
+A load of an absent key is bound to a *lease*: `begin` notes one, every delete tears it up, and `replace` stores only
 while it stands. So no delete is undone by a load that began before it, on whichever thread.
 Time is the process's monotonic clock.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ..codec import Codec, Undecodable
-from ..errors import ArgumentError, CacheError, KeyNotFoundError, NotAnIntegerError
+from ..errors import ArgumentError, CacheError, KeyNotFoundError, LoadFailedError, NotAnIntegerError
 from ..model.clock import Clock
 from ..model.counters import Counters
-from ..model.entry import Capture, Draft, Entry, Found
-from ..model.forks import forget_after_fork
+from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.glob import compile_glob
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport, HealthStatus
-from .eviction import S3Fifo
 from .namespace import Namespace
 from .records import INT64
+from .shelf import Shelf, Slot
 
-__all__ = ["MemoryStore", "Shelf"]
+__all__ = ["MemoryStore"]
 
 _OVERHEAD = 400
 """Bytes of one slot with its dict and queue places, measured on CPython 3.11 to 3.13 with tracemalloc."""
 _SCALARS = frozenset((type(None), bool, int, float, str, bytes))
-_TAGS_BEFORE_PRUNING = 10_000
 _EPOCH = b"memory"
-
-
-class Slot:
-    """One entry. Immutable but for the bookkeeping of the eviction."""
-
-    __slots__ = (
-        "born", "compressed", "counter", "ends", "identity", "key", "payload", "plain", "queued", "reads", "size",
-        "stale", "tags", "value",
-    )  # fmt: skip
-
-    def __init__(self, key: str, born: float, ttl: float, tags: tuple[tuple[str, bytes], ...]) -> None:
-        self.key = key
-        self.born = born
-        self.ends = born + ttl
-        self.tags = tags
-        self.plain = not tags
-        """Neither tagged nor stale: nothing to look up before it is served."""
-        self.stale = False
-        self.counter = False
-        self.identity = b""
-        self.value: object = MISSING
-        self.payload = b""
-        self.compressed = False
-        self.size = 0
-        self.reads = 0
-        self.queued = 0
-
-
-class Shelf:
-    """What several namespaces of one service share: the slots, the tags, the leases, the room."""
-
-    def __init__(self, max_bytes: int, max_value_bytes: int, counters: Counters) -> None:
-        self.max_value_bytes = max_value_bytes
-        self.slots: dict[str, Slot] = {}
-        self.tags: dict[str, bytes] = {}
-        self.leases: dict[str, bytes] = {}
-        self.lock = threading.Lock()
-        self.queues: S3Fifo[Slot] = S3Fifo(max_bytes)
-        self._counters = counters
-        self._serial = itertools.count(1)
-        forget_after_fork(self)
-
-    def new_identity(self) -> bytes:
-        """Never given before in this process."""
-        return b"%d" % next(self._serial)
-
-    def put(self, slot: Slot) -> None:
-        """Place a slot and drop what no longer fits. Under the lock."""
-        slot.identity = self.new_identity()
-        self.remove(slot.key)
-        self.slots[slot.key] = slot
-        for gone in self.queues.add(slot):
-            self._counters.evictions += 1
-            self._forget(gone)
-        if len(self.tags) > 2 * len(self.slots) + _TAGS_BEFORE_PRUNING:
-            used = {tag for one in self.slots.values() for tag, _ in one.tags}
-            self.tags = {tag: nonce for tag, nonce in self.tags.items() if tag in used}
-
-    def remove(self, key: str) -> Slot | None:
-        """Take a key away, with the leases of loads that are under way. Under the lock."""
-        self.leases.pop(key, None)
-        slot = self.slots.get(key)
-        if slot is not None:
-            self.queues.drop(slot)
-            self._forget(slot)
-        return slot
-
-    def _forget(self, slot: Slot) -> None:
-        if self.slots.get(slot.key) is slot:
-            del self.slots[slot.key]
-
-    def forget_all_after_fork(self) -> None:
-        """A child starts empty: deletes in its parent would never reach it."""
-        self.lock = threading.Lock()
-        self.slots, self.tags, self.leases = {}, {}, {}
-        self.queues.clear()
 
 
 class MemoryStore:
@@ -124,6 +45,7 @@ class MemoryStore:
     def __init__(self, shelf: Shelf, namespace: Namespace, codec: Codec, clock: Clock, counters: Counters) -> None:
         self._shelf = shelf
         self._namespace = namespace
+        self._home = namespace.prefix
         self._codec = codec
         self._clock = clock
         self._now = clock.monotonic
@@ -137,9 +59,11 @@ class MemoryStore:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def hit(self, key: str, refresh_ms: float) -> object:
+    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
         slot = self._shelf.slots.get(key)
-        if slot is None or self._now() + refresh_ms / 1000 >= slot.ends or not (slot.plain or self._living(slot)):
+        if slot is None or self._now() + refresh_ms / 1000 >= slot.ends:
+            return MISSING
+        if slot.plain_in != self._home and not self._living(slot):
             return MISSING
         slot.reads += 1
         value = slot.value
@@ -148,7 +72,7 @@ class MemoryStore:
     def now_ms(self) -> int:
         return int(self._now() * 1000)
 
-    async def get(self, key: str) -> object:
+    async def get(self, key: str, *, strict: bool = False) -> object:
         return self.hit(key, 0.0)
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -164,20 +88,23 @@ class MemoryStore:
     async def remaining(self, key: str) -> float | None:
         return (await self.get_with_ttl(key))[1]
 
-    async def fetch(self, key: str, tags: Sequence[str]) -> Found:
+    async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
         shelf = self._shelf
         with shelf.lock:
             capture = Capture(_EPOCH, {tag: shelf.tags.get(self._namespace.tag_key(tag)) for tag in tags})
             slot = shelf.slots.get(key)
-            if slot is None or self._now() >= slot.ends:
+            if slot is None or self._now() >= slot.ends + slot.extra:
                 if slot is not None:
                     shelf.queues.drop(slot)
                     del shelf.slots[key]
-                return Found(None, shelf.leases.setdefault(key, shelf.new_identity()), capture)
-            entry = self._entry(slot) if self._tags_current(slot) else None
+                return Found(None, b"", capture)
+            entry = self._entry(slot) if self._current(slot) else None
             return Found(entry, slot.identity, capture)
 
-    def open(self, entry: Entry) -> object | MissingType:
+    async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
+        return [await self.fetch(key, ()) for key in keys]
+
+    def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
         slot = entry.body
         assert isinstance(slot, Slot)
         slot.reads += 1
@@ -185,36 +112,82 @@ class MemoryStore:
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    async def capture(self, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
+    async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
         shelf = self._shelf
         with shelf.lock:
-            return Capture(
-                _EPOCH,
-                {tag: shelf.tags.setdefault(self._namespace.tag_key(tag), shelf.new_identity()) for tag in tags},
-            )
+            slot = shelf.slots.get(key)
+            if slot is not None and self._now() < slot.ends + slot.extra:
+                if slot.identity != found.identity:
+                    return None
+                if terms.spare and self._now() < slot.rests:
+                    raise LoadFailedError(f"the load of {key!r} failed a moment ago")
+                identity = slot.identity
+            else:
+                identity = shelf.lease(key)
+            hold = Hold(identity, self._captured(terms.tags), began=self._now())
+            return hold.forbidden() if self._is_held(key, terms.tags) else hold
 
-    async def replace(self, key: str, identity: bytes, draft: Draft, capture: Capture) -> bool:
-        slot = self._slot(key, draft, capture)
+    async def renew(self, key: str, hold: Hold, lease: float) -> bool:
+        return True
+
+    async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
+        late = [tag for tag in named if tag not in hold.capture.tags]
+        shelf = self._shelf
+        with shelf.lock:
+            old = all(shelf.born.get(self._namespace.tag_key(tag), math.inf) < hold.began for tag in late)
+            capture = self._captured(late)
+        nonces = {**capture.tags, **hold.capture.tags}
+        hold = replace(hold, capture=Capture(_EPOCH, {tag: nonces[tag] for tag in (*tags, *named)}))
+        return hold if old else hold.forbidden()
+
+    async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
+        slot = self._slot(key, draft, hold.capture)
         shelf = self._shelf
         with shelf.lock:
             held = shelf.slots.get(key)
-            if (shelf.leases.get(key) if held is None else held.identity) != identity:
-                return False
+            if held is not None and self._now() >= held.ends + held.extra:
+                held = None
+            if (shelf.leased(key) if held is None else held.identity) != hold.identity:
+                return Outcome.OVERTAKEN
             shelf.put(slot)
-            return True
+            return Outcome.STORED if self._current(slot) else Outcome.DOUBTFUL
 
-    async def release(self, key: str, identity: bytes) -> None:
+    async def release(self, key: str, hold: Hold) -> Outcome:
         shelf = self._shelf
         with shelf.lock:
-            if shelf.leases.get(key) == identity:
-                del shelf.leases[key]
+            slot = shelf.slots.get(key)
+            unchanged = (shelf.leased(key) if slot is None else slot.identity) == hold.identity
+            shelf.release(key, hold.identity)
+            current = all(
+                shelf.tags.get(self._namespace.tag_key(tag)) == nonce for tag, nonce in hold.capture.tags.items()
+            )
+        return Outcome.CURRENT if unchanged and current else Outcome.OVERTAKEN
+
+    async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        with self._shelf.lock:
+            slot = self._shelf.slots.get(key)
+            if slot is not None and slot.identity == hold.identity:
+                slot.rests = self._now() + seconds
+        await self.release(key, hold)
+
+    def _capture(self, tags: Sequence[str]) -> Capture:
+        with self._shelf.lock:
+            return self._captured(tags)
+
+    def _is_held(self, key: str, tags: Sequence[str]) -> bool:
+        """Whether a writer holds the key or one of the tags. Under the lock."""
+        holds = self._shelf.holds
+        return bool(holds) and (key in holds or any(self._namespace.tag_key(tag) in holds for tag in tags))
+
+    def _captured(self, tags: Sequence[str]) -> Capture:
+        """The nonces of tags, which are made if need be. Under the lock."""
+        return Capture(_EPOCH, {tag: self._shelf.tag(self._namespace.tag_key(tag), self._now()) for tag in tags})
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         failed: dict[str, Exception] = {}
         for key, draft in items:
             try:
-                capture = await self.capture(Capture(_EPOCH, {}), draft.tags, draft.ttl)
-                slot = self._slot(key, draft, capture)
+                slot = self._slot(key, draft, self._capture(draft.tags))
             except CacheError as error:
                 failed[key] = error
                 continue
@@ -223,7 +196,7 @@ class MemoryStore:
         return failed
 
     async def add(self, key: str, draft: Draft) -> bool:
-        slot = self._slot(key, draft, await self.capture(Capture(_EPOCH, {}), draft.tags, draft.ttl))
+        slot = self._slot(key, draft, self._capture(draft.tags))
         with self._shelf.lock:
             if self._fresh(key) is not None:
                 return False
@@ -241,7 +214,9 @@ class MemoryStore:
             slot = self._fresh(key)
             if slot is None:
                 return False
-            self._shelf.put(self._copy(slot, self._now(), ttl))
+            copy = self._copy(slot, self._now(), ttl)
+            self._shelf.put(copy)
+            copy.identity = slot.identity  # the value is the same: loads under way may replace it
             return True
 
     async def mark_stale(self, key: str) -> bool:
@@ -254,11 +229,11 @@ class MemoryStore:
                 if dead is not None:
                     dead.identity = shelf.new_identity()
                 return False
-            if slot.counter:
+            if slot.home is None:
                 shelf.remove(key)
                 return False
             copy = self._copy(slot, slot.born, slot.ends - slot.born)
-            copy.stale, copy.plain = True, False
+            copy.stale, copy.plain_in = True, None
             shelf.put(copy)
             return True
 
@@ -278,26 +253,62 @@ class MemoryStore:
             total = value + amount
             if total not in INT64:
                 raise ArgumentError(f"the counter at {key!r} plus {amount} would leave 64 bits")
-            fresh = Slot(key, born, left, ())
-            fresh.value, fresh.counter, fresh.size = total, True, _OVERHEAD + len(key)
+            fresh = Slot(key, born, left, (), None)
+            fresh.value, fresh.size = total, _OVERHEAD + len(key)
             self._shelf.put(fresh)
             return total
+
+    # -- holds and locks ---------------------------------------------------------------------------------------
+
+    def new_token(self) -> bytes:
+        return self._shelf.new_identity()
+
+    async def hold(
+        self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float, *, again: bool = False
+    ) -> bool:
+        with self._shelf.lock:
+            if not again:
+                self._end(keys, tags)
+                for place in (*keys, *map(self._namespace.tag_key, tags)):
+                    self._shelf.hold(place, token)
+        return True
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        with self._shelf.lock:
+            for place in (*keys, *map(self._namespace.tag_key, tags)):
+                self._shelf.let_go(place, token)
+            self._end(keys, tags)
+
+    def _end(self, keys: Sequence[str], tags: Sequence[str]) -> None:
+        for key in keys:
+            self._shelf.remove(key)
+        for tag in tags:
+            self._shelf.end_tag(self._namespace.tag_key(tag))
+
+    async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
+        return await self._shelf.locks.take(key, token, self._now(), ttl, patience)
+
+    async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:
+        return self._shelf.locks.renew(key, token, self._now(), ttl)
+
+    async def release_lock(self, key: str, token: bytes) -> bool:
+        return self._shelf.locks.release(key, token, self._now())
 
     # -- ending entries, and the whole ---------------------------------------------------------------------------
 
     async def invalidate(self, tags: Sequence[str]) -> None:
         with self._shelf.lock:
             for tag in tags:
-                self._shelf.tags.pop(self._namespace.tag_key(tag), None)
+                self._shelf.end_tag(self._namespace.tag_key(tag))
 
     async def rotate_epoch(self) -> None:
-        """Counters have no epoch on a server either: they end with a sweep."""
-        self._remove_where(lambda _: True, counters=False)
+        """Counters have no epoch on a server either: they end with a sweep. Longer prefixes have one of their own."""
+        self._remove_where(lambda slot: slot.home == self._home, lambda _: True)
 
     async def sweep(self, pattern: str, *, delete: bool = True) -> int:
         matches = compile_glob(self._namespace.pattern(pattern))
         if delete:
-            return self._remove_where(matches)
+            return self._remove_where(lambda slot: matches(slot.key), matches)
         now = self._now()
         with self._shelf.lock:
             return sum(now < slot.ends and matches(key) for key, slot in self._mine())
@@ -314,17 +325,17 @@ class MemoryStore:
     # -- inside -----------------------------------------------------------------------------------------------
 
     def _mine(self) -> list[tuple[str, Slot]]:
-        prefix = self._namespace.prefix
-        return [(key, slot) for key, slot in self._shelf.slots.items() if key.startswith(prefix)]
+        return [(key, slot) for key, slot in self._shelf.slots.items() if key.startswith(self._home)]
 
-    def _remove_where(self, matches: Callable[[str], bool], *, counters: bool = True) -> int:
+    def _remove_where(self, goes: Callable[[Slot], bool], tears: Callable[[str], bool]) -> int:
+        """Remove slots under the prefix, and tear up leases by their keys."""
         now = self._now()
         shelf = self._shelf
         with shelf.lock:
-            gone = [slot for key, slot in self._mine() if matches(key) and (counters or not slot.counter)]
+            gone = [slot for _, slot in self._mine() if goes(slot)]
             for slot in gone:
                 shelf.remove(slot.key)
-            for key in [key for key in shelf.leases if key.startswith(self._namespace.prefix) and matches(key)]:
+            for key in [key for key in shelf.leases if key.startswith(self._home) and tears(key)]:
                 del shelf.leases[key]
         return sum(now < slot.ends for slot in gone)
 
@@ -333,11 +344,12 @@ class MemoryStore:
         return slot if slot is not None and self._now() < slot.ends and self._living(slot) else None
 
     def _living(self, slot: Slot) -> bool:
-        return not slot.stale and self._tags_current(slot)
+        return not slot.stale and self._current(slot)
 
-    def _tags_current(self, slot: Slot) -> bool:
+    def _current(self, slot: Slot) -> bool:
+        """Whether its epoch and tags are those of this namespace, as they stand now."""
         tags = self._shelf.tags
-        return all(tags.get(tag) == nonce for tag, nonce in slot.tags)
+        return slot.home in (None, self._home) and all(tags.get(tag) == nonce for tag, nonce in slot.tags)
 
     def _value(self, slot: Slot) -> object:
         return slot.value if slot.value is not MISSING else self._unpacked(slot)
@@ -357,10 +369,11 @@ class MemoryStore:
     def _slot(self, key: str, draft: Draft, capture: Capture) -> Slot:
         """A slot for a draft. Raises SerializationError."""
         tags = tuple((self._namespace.tag_key(tag), capture.tags[tag] or b"") for tag in draft.tags)
-        slot = Slot(key, self._now(), draft.ttl, tags)
         value = draft.value
-        slot.counter = draft.plain_integers and type(value) is int and not tags and value in INT64
-        if slot.counter or value is None or type(value) in self._scalars:
+        counter = draft.plain_integers and type(value) is int and not tags and value in INT64
+        slot = Slot(key, self._now(), draft.ttl, tags, None if counter else self._home)
+        slot.extra = draft.extra
+        if counter or value is None or type(value) in self._scalars:
             size = sys.getsizeof(value)
             if size > self._surely_fits:
                 self._codec.encode(value)  # refuses what a server would not get
@@ -376,7 +389,8 @@ class MemoryStore:
         return slot
 
     def _copy(self, slot: Slot, born: float, ttl: float) -> Slot:
-        copy = Slot(slot.key, born, ttl, slot.tags)
+        copy = Slot(slot.key, born, ttl, slot.tags, slot.home)
         copy.value, copy.payload, copy.compressed = slot.value, slot.payload, slot.compressed
-        copy.counter, copy.size, copy.reads = slot.counter, slot.size, slot.reads
+        copy.size, copy.reads = slot.size, slot.reads
+        copy.extra, copy.rests = slot.extra, slot.rests
         return copy

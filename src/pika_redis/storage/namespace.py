@@ -1,7 +1,8 @@
 """The key space: where entries, tags and the epoch of one prefix live.
 
-``<prefix><key>`` for entries and counters, ``<prefix>#t:<tag>`` for tags, ``<prefix>#e`` for the epoch. A user's key
-never begins with ``#``, so the two can't meet.
+``<prefix><key>`` for entries and counters, ``<prefix>#t:<tag>`` for tags, ``<prefix>#e`` for the epoch,
+``<prefix>#c:<key>`` for the claim of whoever loads an entry again, ``<prefix>#l:<key>`` for locks. A user's key never
+begins with ``#``, so they can't meet.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ class Namespace:
     def tag_key(self, tag: str) -> str:
         """The key that holds a tag's nonce."""
         return self.tag_prefix + tag
+
+    def claim_key(self, key: str) -> str:
+        """The key that holds the claim of whoever loads this entry (a full name) again."""
+        return f"{self.prefix}#c:{key[len(self.prefix) :]}"
+
+    def lock_key(self, key: str) -> str:
+        """The key of the lock with this (full) name."""
+        return f"{self.prefix}#l:{key[len(self.prefix) :]}"
 
     def pattern(self, glob: str) -> str:
         """The glob over full key names for a glob over the user's keys."""

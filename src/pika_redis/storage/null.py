@@ -6,25 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from ..errors import CacheClosedError, CacheUnavailableError
-from ..model.entry import Capture, Draft, Entry, Found
+from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport, HealthStatus
 
 __all__ = ["ClosedStore", "NullStore"]
 
 _NOTHING = Found(None, b"", Capture(b"", {}))
+_NO_HOLD = Hold(b"", Capture(b"", {}))
 
 
 class NullStore:
     """Every read misses, every write is dropped; counters raise, since a count that is not kept is wrong."""
 
-    def hit(self, key: str, refresh_ms: float) -> MissingType:
+    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> MissingType:
         return MISSING
 
     def now_ms(self) -> int:
         return 0
 
-    async def get(self, key: str) -> object:
+    async def get(self, key: str, *, strict: bool = False) -> object:
         return MISSING
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -36,20 +37,32 @@ class NullStore:
     async def remaining(self, key: str) -> float | None:
         return None
 
-    async def fetch(self, key: str, tags: Sequence[str]) -> Found:
+    async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
         return _NOTHING
 
-    def open(self, entry: Entry) -> MissingType:
+    async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
+        return [_NOTHING] * len(keys)
+
+    def open(self, entry: Entry, *, share: bool = False) -> MissingType:
         return MISSING
 
-    async def capture(self, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
-        return seen
+    async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
+        return _NO_HOLD
 
-    async def replace(self, key: str, identity: bytes, draft: Draft, capture: Capture) -> bool:
-        return False
+    async def renew(self, key: str, hold: Hold, lease: float) -> bool:
+        return True
 
-    async def release(self, key: str, identity: bytes) -> None:
-        """Nothing was taken."""
+    async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
+        return hold
+
+    async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
+        return Outcome.CURRENT
+
+    async def release(self, key: str, hold: Hold) -> Outcome:
+        return Outcome.CURRENT
+
+    async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        """Nobody would hear of it."""
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         return {}
@@ -68,6 +81,26 @@ class NullStore:
 
     async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
         raise CacheUnavailableError("the cache is switched off (enabled=False): a counter would not count")
+
+    def new_token(self) -> bytes:
+        return b""
+
+    async def hold(
+        self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float, *, again: bool = False
+    ) -> bool:
+        return True
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        """Nothing was held."""
+
+    async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
+        raise CacheUnavailableError("the cache is switched off (enabled=False): a lock would keep nobody out")
+
+    async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:
+        return False
+
+    async def release_lock(self, key: str, token: bytes) -> bool:
+        return False
 
     async def invalidate(self, tags: Sequence[str]) -> None:
         """Nothing carries a tag."""

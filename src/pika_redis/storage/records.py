@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from dataclasses import replace
@@ -9,13 +10,29 @@ from dataclasses import replace
 from ..codec import Codec, Undecodable
 from ..codec.envelope import IDENTITY, Header, Kind, Malformed, parse, render
 from ..model.counters import Counters
-from ..model.entry import Capture, Draft, Entry
+from ..model.entry import Capture, Draft, Entry, Failure
 from ..model.missing import MISSING, MissingType
+from .nonces import HOLD_MARK, Nonce
 
-__all__ = ["INT64", "Record", "Records", "plain_integer", "ttl_ms"]
+__all__ = ["INT64", "Record", "Records", "plain_integer", "ttl_ms", "whole"]
 
 INT64 = range(-(2**63), 2**63)
 _LONGEST_INTEGER = 20
+_FAILURE = 9  # bytes behind the identity of a failed load's mark: the process, and how many failed
+_TOKEN = 16  # bytes of one token of a hold
+
+
+def whole(raw: bytes) -> bytes:
+    """What stands for bytes without a nonce where a script compares: all of them count."""
+    return b"#" + hashlib.sha1(raw, usedforsecurity=False).digest()
+
+
+def _marker(raw: bytes) -> bytes:
+    """The first byte of what is a lease, a mark or a hold by its length too; empty for anything else."""
+    kind, rest = raw[:1], len(raw) - IDENTITY
+    if (kind == b"L" and not rest) or (kind == b"F" and rest == _FAILURE):
+        return kind
+    return kind if raw.startswith(HOLD_MARK) and (len(raw) - 1) % _TOKEN == 0 else b""
 
 
 def plain_integer(raw: bytes) -> int | None:
@@ -28,15 +45,58 @@ def plain_integer(raw: bytes) -> int | None:
 
 
 class Record:
-    """What a key holds, read but not yet judged: an integer, or a header with its payload."""
+    """What a key holds: an integer, or a header with its payload. Also the copy of an entry in this process's memory.
 
-    __slots__ = ("header", "identity", "number", "payload")
+    `guards` are the nonces that it was written under, each beside what is known of it now: while one of them differs,
+    or is not known, the entry is not served.
+    """
+
+    __slots__ = (
+        "ends", "guards", "header", "home", "identity", "key", "live", "marker", "number", "payload", "queued", "reads",
+        "size", "value",
+    )  # fmt: skip
 
     def __init__(self, raw: bytes, number: int | None, header: Header | None, payload: bytes) -> None:
-        self.identity = raw[:IDENTITY]
+        self.identity = raw[:IDENTITY] if header is not None else whole(raw)
+        """What a store after a load compares with: kind and nonce; for bytes without a nonce the whole of them."""
         self.number = number
         self.header = header
         self.payload = payload
+        self.live: bool | None = True
+        """Whether it was current when the reply that held it was parsed; None = that could not be told."""
+        self.marker = b""
+        """``L`` for a lease, ``F`` for the mark of a failed load, ``H`` for a writer's hold."""
+        self.guards: tuple[tuple[Nonce, bytes], ...] = ()
+        self.value: object = MISSING
+        """The value that may be handed to everybody as it is, once it was decoded."""
+        self.key = ""
+        self.home = ""
+        """The prefix under which it was read: another one has another epoch."""
+        self.size = self.reads = self.queued = 0
+        self.ends = math.inf
+        """Until when a copy in memory is fresh, in seconds of our monotonic clock."""
+
+    def is_current(self) -> bool:
+        """Whether all nonces are known to be those it was written under."""
+        for nonce, seen in self.guards:
+            if nonce.now != seen:
+                return False
+            nonce.used = True
+        return True
+
+    def is_foreign(self) -> bool:
+        """Whether somebody else wrote the bytes, another version did, or they are damaged."""
+        return self.header is None and self.number is None and not self.marker
+
+    def judge(self) -> None:
+        """Note whether it is current, by what is known now. Within the parser."""
+        self.live = True
+        for nonce, seen in self.guards:
+            if nonce.now is None:
+                self.live = None
+            elif nonce.now != seen:
+                self.live = False
+                return
 
 
 class Records:
@@ -48,27 +108,31 @@ class Records:
         self._codec = codec
         self._counters = counters
 
-    def read(self, raw: bytes) -> Record | None:
-        """The record in a key's bytes; None for what may never be served."""
+    def read(self, raw: bytes) -> Record:
+        """The record in a key's bytes; what may never be served is not `live`."""
         number = plain_integer(raw)
         if number is not None:
             return Record(raw, number, None, b"")
         try:
             header, payload = parse(raw)
         except Malformed:
-            if raw[:1] not in (b"L", b"F", b"H"):
+            record = Record(raw, None, None, b"")
+            record.live = False
+            record.marker = _marker(raw)
+            if record.marker:
+                record.identity = raw[:IDENTITY]
+                record.payload = raw[IDENTITY:]
+            else:
                 self._counters.undecodable += 1
-            return None
+            return record
         return Record(raw, None, header, payload)
 
     @staticmethod
-    def is_ours(raw: bytes) -> bool:
-        """Whether an entry of this version wrote the bytes, live or not."""
-        try:
-            parse(raw)
-        except Malformed:
-            return False
-        return True
+    def failure(record: Record) -> Failure | None:
+        """What a mark of failed loads says; None for anything else."""
+        if record.marker != b"F":
+            return None
+        return Failure.from_bytes(record.payload)
 
     def entry(self, record: Record) -> Entry:
         """The record as policy sees it."""
@@ -77,13 +141,18 @@ class Records:
             return Entry(record.identity, 0, 0, False, record)
         return Entry(record.identity, header.born_ms, header.fresh_ms, header.kind is Kind.STALE, record)
 
-    def value(self, record: Record) -> object | MissingType:
-        """The value, decoded afresh; MISSING when that fails."""
+    def value(self, record: Record, *, share: bool = False) -> object | MissingType:
+        """The value; MISSING when it can't be decoded. Decoded afresh unless it can't be changed, or `share` is set."""
+        if record.value is not MISSING:
+            return record.value
         if record.header is None:
             return record.number
         if record.header.kind is Kind.NONE or (record.header.kind is Kind.STALE and not record.payload):
             return None
-        return self.decoded(record.payload, record.header.compressed)
+        value = self.decoded(record.payload, record.header.compressed)
+        if record.queued and value is not MISSING and (share or self._codec.is_immutable(value)):
+            record.value = value
+        return value
 
     def decoded(self, payload: bytes, compressed: bool) -> object | MissingType:
         """The value in a payload; MISSING and a count when it can't be decoded."""
@@ -114,6 +183,7 @@ class Records:
             born_ms=now_ms,
             epoch=capture.epoch,
             fresh_ms=ttl_ms(draft.ttl) or 0,
+            extra_ms=0 if math.isinf(draft.ttl) else round(draft.extra * 1000),
             compressed=compressed,
             tags=tuple((tag, nonce) for tag, nonce in capture.tags.items() if nonce is not None),
         )
@@ -121,11 +191,9 @@ class Records:
 
     @staticmethod
     def renewed(record: Record, ttl: float, now_ms: int) -> bytes:
-        """The same value as if written now with another time to live."""
+        """The same value with another time to live from now, and the same identity: loads under way may replace it."""
         assert record.header is not None
-        header = replace(
-            record.header, nonce=os.urandom(IDENTITY - 1), born_ms=now_ms, fresh_ms=ttl_ms(ttl) or 0, extra_ms=0
-        )
+        header = replace(record.header, born_ms=now_ms, fresh_ms=ttl_ms(ttl) or 0)
         return render(header, record.payload)
 
 

@@ -7,7 +7,7 @@ The epoch is one more such key, without expiry, that every entry carries.
 
 Nonces are captured before a load, never after: an invalidation during the load then makes the entry dead on arrival.
 A writer that knows the nonces from before sends them along with the write and checks in the same round trip that
-they still hold (`RemoteStore.write`); what is remembered here is such a hint, never an answer to a read.
+they still hold (`RemoteStore.write`).
 """
 
 from __future__ import annotations
@@ -15,122 +15,164 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from typing import cast
 
 from ..errors import CacheServerError
 from ..model.clock import Clock
 from ..model.entry import Capture
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
-from ..wire.node import Node, Repeat
-from ..wire.scripts import RENEW_TAG
+from ..wire.node import Repeat
+from ..wire.scripts import INVAL, RENEW_TAG
 from .namespace import Namespace
+from .near import Near
+from .nonces import HOLD_MARK, nonce_in
 
-__all__ = ["RemoteTags", "nonce_of"]
+__all__ = ["RemoteTags"]
 
 _DAY = 86400
+_PAGE = 1000
 _NO_EXPIRY = 0xFFFFFFFF
 _NONCE = 8
-_MOST_HINTS = 4096
-
-
-def nonce_of(raw: Reply) -> bytes | None:
-    """The nonce in a tag's value; None when the tag is missing or holds something else."""
-    if isinstance(raw, bytes) and len(raw) == 1 + _NONCE + 4 and raw[:1] == b"T":
-        return raw[1:9]
-    return None
+_MOST_RENEWED = 100_000
+_MARGIN = 0.05
 
 
 class RemoteTags:
     """The tags of one namespace."""
 
-    def __init__(self, nodes: LoopLocal[Node], namespace: Namespace, clock: Clock) -> None:
-        self._nodes = nodes
+    def __init__(self, nears: LoopLocal[Near], namespace: Namespace, clock: Clock) -> None:
+        self._nears = nears
         self._namespace = namespace
         self._clock = clock
-        self._hints: dict[str, bytes] = {}
         self._renewed: dict[str, tuple[int, float]] = {}  # tag key -> (ttl in its value, when we last renewed it)
 
+    def keys(self, tags: Sequence[str]) -> list[str]:
+        """The keys of the epoch and of these tags."""
+        return [self._namespace.epoch_key, *map(self._namespace.tag_key, tags)]
+
+    def captured(self, near: Near, tags: Sequence[str]) -> Capture:
+        """The nonces as they are known now."""
+        at, tag_key = near.nonces.at, self._namespace.tag_key
+        return Capture(at(self._namespace.epoch_key).now, {tag: at(tag_key(tag)).now for tag in tags})
+
+    def holds(self, near: Near, capture: Capture) -> bool:
+        """Whether captured nonces are known to be current."""
+        return capture.complete and self.captured(near, list(capture.tags)) == capture
+
     def read_command(self, tags: Sequence[str]) -> Command:
-        """The command whose reply `captured` understands."""
-        return ("MGET", self._namespace.epoch_key, *map(self._namespace.tag_key, tags))
+        """The command whose reply `learn` understands."""
+        return ("MGET", *self.keys(tags))
 
-    def captured(self, tags: Sequence[str], reply: Reply) -> Capture:
-        """The nonces in a reply to `read_command`."""
-        assert isinstance(reply, list)
-        seen = Capture(nonce_of(reply[0]), dict(zip(tags, map(nonce_of, reply[1:]), strict=True)))
-        self.remember(seen)
-        return seen
+    def learn(self, near: Near, tags: Sequence[str], reply: Reply) -> None:
+        """The reply to `read_command` was parsed. Within the parser."""
+        if isinstance(reply, list):
+            for key, raw in zip(self.keys(tags), reply, strict=True):
+                near.nonces.learn(key, raw)
 
-    def remember(self, seen: Capture) -> None:
-        """Keep the nonces as hints for the next write."""
-        if len(self._hints) > _MOST_HINTS:
-            self._hints.clear()
-            self._renewed.clear()
-        names = self._namespace
-        if seen.epoch is not None:
-            self._hints[names.epoch_key] = seen.epoch
-        for tag, nonce in seen.tags.items():
-            if nonce is not None:
-                self._hints[names.tag_key(tag)] = nonce
-
-    def hinted(self, tags: Sequence[str]) -> Capture:
-        """What the nonces were when last seen; incomplete where they never were."""
-        hints, names = self._hints, self._namespace
-        return Capture(hints.get(names.epoch_key), {tag: hints.get(names.tag_key(tag)) for tag in tags})
-
-    async def read(self, tags: Sequence[str]) -> Capture:
+    async def read(self, near: Near, tags: Sequence[str]) -> Capture:
         """The nonces as they are now. Raises CacheUnavailableError, CacheServerError."""
-        return self.captured(tags, await self._nodes.get().call(self.read_command(tags)))
+        seen: list[Capture] = []
 
-    async def complete(self, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
+        def see(reply: Reply) -> Reply:
+            self.learn(near, tags, reply)
+            seen.append(self.captured(near, tags))
+            return reply
+
+        await near.node.call(self.read_command(tags), Repeat.ALWAYS, see)
+        return seen[-1]
+
+    async def complete(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
         """Make the nonces that are missing and lengthen the lives that are too short for entries of `ttl` seconds.
 
-        Raises CacheUnavailableError, CacheServerError.
+        A tag that a writer's guard holds stays unknown. Raises CacheUnavailableError, CacheServerError.
         """
         full = _tag_life(ttl)
-        keys = [self._namespace.tag_key(tag) for tag in tags if seen.tags.get(tag) is None]
-        if seen.epoch is None:
-            keys.append(self._namespace.epoch_key)
-        fresh = {key: os.urandom(_NONCE) for key in keys}
-        if fresh:
-            commands = [self._make_command(key, nonce, full) for key, nonce in fresh.items()]
-            replies = await self._nodes.get().call_many(commands, Repeat.ALWAYS)
-            foreign = [key for key, reply in zip(keys, replies, strict=True) if _is_foreign(reply)]
-            if foreign:  # whatever stands there is no tag: without this, nothing could be written under it again
-                await self._nodes.get().call(("DEL", *foreign))
-                return await self.complete(await self.read(tags), tags, ttl)
-            for key, reply in zip(keys, replies, strict=True):
-                if isinstance(reply, Exception):
-                    raise reply
-                fresh[key] = nonce_of(reply) or fresh[key]
-            now = self._clock.monotonic()
-            self._renewed.update(dict.fromkeys(keys, (full, now)))
-        names = self._namespace
-        capture = Capture(
-            seen.epoch or fresh[names.epoch_key],
-            {tag: seen.tags.get(tag) or fresh[names.tag_key(tag)] for tag in tags},
-        )
-        self.remember(capture)
-        await self._renew(capture, full)
+        capture = seen
+        for _ in range(3):
+            missing = [self._namespace.tag_key(tag) for tag in tags if capture.tags.get(tag) is None]
+            if capture.epoch is None:
+                missing.append(self._namespace.epoch_key)
+            if not missing:
+                break
+            await self._make(near, missing, full)
+            capture = await self.read(near, tags)
+        if await self._renew(near, capture, full):  # written anew, they are no longer tracked until they are read
+            await self.read(near, tags)
         return capture
+
+    async def read_older(self, near: Near, tags: Sequence[str], since: float) -> tuple[Capture, bool]:
+        """The nonces, and whether all of these tags were surely made before `since`; missing ones are made.
+
+        A tag's age is its whole life, which stands in its value, less what is left. That is read after the value: of a
+        tag that is made anew in between nothing of the old one counts. Raises as `read`.
+        """
+        keys = [self._namespace.tag_key(tag) for tag in tags]
+
+        read_at: list[float] = []
+
+        def see(replies: Reply) -> Reply:
+            read_at.append(near.now())
+            self.learn(near, tags, cast("list[Reply]", replies)[0])
+            return replies
+
+        commands = [self.read_command(tags), *(("PTTL", key) for key in keys)]
+        values, *lefts = await near.node.call_many(commands, Repeat.ALWAYS, see)
+        for reply in (values, *lefts):
+            if isinstance(reply, Exception):
+                raise reply
+        epoch, *raws = cast("list[bytes | None]", values)
+        elapsed = read_at[-1] - since
+        old = [_age(raw, cast("int", left)) > elapsed + _MARGIN for raw, left in zip(raws, lefts, strict=True)]
+        missing = [key for key, raw in zip(keys, raws, strict=True) if nonce_in(raw) is None]
+        if missing:
+            await self._make(near, missing, _DAY)
+        return Capture(nonce_in(epoch), dict(zip(tags, map(nonce_in, raws), strict=True))), all(old)
 
     async def invalidate(self, tags: Sequence[str]) -> None:
         """Delete the tags. Raises CacheUnavailableError, CacheServerError."""
         if tags:
-            await self._nodes.get().call(("DEL", *map(self._namespace.tag_key, tags)))
+            await self._delete([self._namespace.tag_key(tag) for tag in tags])
 
     async def rotate_epoch(self) -> None:
         """Delete the epoch: every entry of the namespace is dead from now on."""
-        await self._nodes.get().call(("DEL", self._namespace.epoch_key))
+        await self._delete([self._namespace.epoch_key])
+
+    async def _delete(self, keys: Sequence[str]) -> None:
+        near = self._nears.get()
+        for start in range(0, len(keys), _PAGE):
+            page = keys[start : start + _PAGE]
+            await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(page))
+
+    async def _make(self, near: Near, keys: Sequence[str], full: int) -> None:
+        """Create tags unless other processes were faster. What stands there and is no tag goes."""
+        replies = await near.node.call_many(
+            [self._make_command(key, os.urandom(_NONCE), full) for key in keys], Repeat.ALWAYS
+        )
+        foreign = [key for key, reply in zip(keys, replies, strict=True) if _is_foreign(reply)]
+        if foreign:  # without this nothing could be written under such a tag again
+            await near.node.call(("DEL", *foreign))
+            await self._make(near, foreign, full)
+        for key, reply in zip(keys, replies, strict=True):
+            if isinstance(reply, Exception) and key not in foreign:
+                raise reply
+        now = self._clock.monotonic()
+        if len(self._renewed) > _MOST_RENEWED:
+            self._renewed.clear()
+        self._renewed.update(dict.fromkeys(keys, (full, now)))
 
     def _make_command(self, key: str, nonce: bytes, full: int) -> Command:
-        """Create a tag unless another process was faster; the reply is then the other's value."""
+        """The reply is what stood there before."""
         if key == self._namespace.epoch_key or full == _NO_EXPIRY:
             return ("SET", key, _value(nonce, _NO_EXPIRY), "NX", "GET")
         return ("SET", key, _value(nonce, full), "EX", full, "NX", "GET")
 
-    async def _renew(self, capture: Capture, full: int) -> None:
-        """Restart the life of tags that this process has not renewed for half of it, or that live too short."""
+    async def _renew(self, near: Near, capture: Capture, full: int) -> bool:
+        """Restart the life of tags that are below half of it, or that live too short for what is written now.
+
+        Whether any was written.
+        """
+        written = False
         now = self._clock.monotonic()
         for tag, nonce in capture.tags.items():
             key = self._namespace.tag_key(tag)
@@ -139,15 +181,24 @@ class RemoteTags:
                 continue
             life = max(known, full)
             limit = "" if life == _NO_EXPIRY else life * 1000
-            await self._nodes.get().run(RENEW_TAG, key, (b"T" + nonce, life.to_bytes(4, "big"), limit))
+            renewed = await near.node.run(RENEW_TAG, key, (b"T" + nonce, life.to_bytes(4, "big"), limit))
+            written = written or renewed == 2
             self._renewed[key] = (life, now)
+        return written
+
+
+def _age(raw: bytes | None, left_ms: int) -> float:
+    """Seconds since a tag was made or renewed; below zero when that can't be told."""
+    if raw is None or nonce_in(raw) is None or left_ms < 0:
+        return -1.0
+    return int.from_bytes(raw[1 + _NONCE :], "big") - left_ms / 1000
 
 
 def _is_foreign(made: Reply) -> bool:
     """Whether the key that should hold a tag was found to hold something else."""
     if isinstance(made, CacheServerError):
         return made.code == "WRONGTYPE"
-    return made is not None and not isinstance(made, Exception) and nonce_of(made) is None
+    return isinstance(made, bytes) and nonce_in(made) is None and not made.startswith(HOLD_MARK)
 
 
 def _tag_life(ttl: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-__all__ = ["LONGEST_DELAY", "RetryPolicy", "reconnect_delay"]
+__all__ = ["LONGEST_DELAY", "Bucket", "RetryPolicy", "reconnect_delay"]
 
 _FIRST = 0.05
 LONGEST_DELAY = 10.0
@@ -15,6 +15,27 @@ def reconnect_delay(failures: int, roll: float | None = None) -> float:
     """Seconds before the next connect after `failures` in a row: uniform between 0 and min(10, 0.05 * 2^n)."""
     share = random.random() if roll is None else roll  # noqa: S311 (jitter, not a secret)
     return share * min(LONGEST_DELAY, _FIRST * 2.0 ** min(failures, 30))
+
+
+class Bucket:
+    """Allows so many at once, and then so many a second."""
+
+    __slots__ = ("_at", "_left", "_most", "_per_second")
+
+    def __init__(self, most: int, *, per_second: float) -> None:
+        self._most = most
+        self._per_second = per_second
+        self._left = float(most)
+        self._at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether there is one, which is then gone; `now` in seconds."""
+        self._left = min(float(self._most), self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 @dataclass(frozen=True, slots=True)

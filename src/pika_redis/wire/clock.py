@@ -34,6 +34,10 @@ class ServerClock:
         """Whether it is time for another sample."""
         return not self._samples or monotonic - self._samples[-1].monotonic > _MINUTE / 2
 
+    def monotonic_at(self, server_ms: float) -> float:
+        """Our monotonic seconds at this time of the server's."""
+        return (server_ms - self._offset_ms) / 1000
+
     def now_ms(self, monotonic: float) -> int:
         """The server's time in milliseconds at `monotonic` seconds of ours; meaningless before the first sample."""
         return int(monotonic * 1000 + self._offset_ms)

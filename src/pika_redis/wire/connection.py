@@ -26,10 +26,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-import os
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TypeAlias, cast
 
@@ -49,16 +48,21 @@ from .framing import (
     unpackable,
 )
 from .limits import Limits
+from .progress import Proof, Upload
 from .replies import Disconnected, Full, Stalled
 from .slots import Batch, Line, Slot, Waiter, refuse
+from .sockets import point_at_nothing
 
-__all__ = ["Command", "Connection", "Limits", "LossHandler", "Reply"]
+__all__ = ["Command", "Connection", "Limits", "LossHandler", "PushHandler", "Reply", "ignore"]
 
 _TICKS = 8  # of the timer within the stall timeout
 _BUFFER = 1024 * 1024  # bytes that the transport holds before it asks for a pause
-
-
 LossHandler: TypeAlias = "Callable[[Connection, str], None]"  # told once, with the reason
+PushHandler: TypeAlias = Callable[[Push], None]  # told of what the server says unasked, in wire order; must not raise
+
+
+def ignore(*_: object) -> None:
+    """Nobody needs to be told."""
 
 
 class Connection(asyncio.Protocol):
@@ -67,39 +71,50 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "__weakref__",
         "_admitted",
-        "_backlog",
         "_limits",
         "_line",
         "_loop",
         "_lost",
         "_new_future",
+        "_now",
         "_on_lost",
+        "_on_push",
         "_out",
         "_reader",
         "_room",
         "_silent",
         "_slots",
         "_stalled",
-        "_taken",
         "_transport",
+        "_upload",
         "_watch",
         "_writable",
-        "_written",
         "closed",
         "heard",
         "hung_up",
+        "proof",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, on_lost: LossHandler) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: Limits,
+        on_lost: LossHandler,
+        on_push: PushHandler = ignore,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.closed: asyncio.Future[None] = loop.create_future()
         """Done when the socket is gone, which is a few turns of the loop after `close`."""
         self.heard = False
         """Whether the server has sent anything since `serve`."""
         self.hung_up = False
         """Whether it was we who closed."""
+        self.proof = Proof()
         self._loop = loop
+        self._now = now
         self._new_future: Callable[[], asyncio.Future[Reply]] = partial(asyncio.Future, loop=loop)  # the fastest way
         self._on_lost = on_lost
+        self._on_push = on_push
         self._reader = new_reader()
         self._slots: deque[Slot] = deque()
         self._line = Line()
@@ -110,7 +125,7 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._watch: asyncio.TimerHandle | None = None
         self._silent = 0  # ticks without progress
-        self._written = self._taken = self._backlog = 0  # bytes: given to the transport, taken by the kernel, between
+        self._upload = Upload()
         self.serve(limits)
 
     def serve(self, limits: Limits) -> None:
@@ -133,7 +148,7 @@ class Connection(asyncio.Protocol):
         slots = self._slots
         future = self._new_future()
         if len(slots) >= self._admitted or self._room < 0:
-            self._wait_in_line(Waiter(future, (command,)))
+            self._wait_in_line(Waiter((future,), (command,)))
             return future
         try:
             packed = pack(command)
@@ -156,11 +171,15 @@ class Connection(asyncio.Protocol):
             raise ValueError("call_many needs at least one command")
         future: asyncio.Future[list[Reply]] = self._loop.create_future()
         batch = Batch(future, len(commands))
-        if self._admitted and self._has_room(len(commands)):
-            self._queue_batch(commands, batch)
-        else:
-            self._wait_in_line(Waiter(batch, commands))
+        self.send(commands, [batch] * len(commands))
         return future
+
+    def send(self, commands: Sequence[Command], slots: Sequence[Slot]) -> None:
+        """Queue commands as one, with a slot for each. Raises as `call`."""
+        if self._admitted and self._has_room(len(commands)):
+            self._queue(pack_all(commands), slots)
+        else:
+            self._wait_in_line(Waiter(slots, commands))
 
     @property
     def in_flight(self) -> int:
@@ -182,16 +201,9 @@ class Connection(asyncio.Protocol):
         return True
 
     def abandon(self) -> None:
-        """Drop this process's copy of the socket without touching the loop or talking to the server.
-
-        The descriptor is pointed at the null device, so that whoever closes it later closes nothing else.
-        """
-        sock = self._transport.get_extra_info("socket") if self._transport is not None else None
-        if sock is not None and sock.fileno() >= 0:
-            with suppress(OSError):
-                null = os.open(os.devnull, os.O_RDWR)
-                os.dup2(null, sock.fileno(), inheritable=False)
-                os.close(null)
+        """Drop this process's copy of the socket without touching the loop or talking to the server."""
+        if self._transport is not None:
+            point_at_nothing(self._transport.get_extra_info("socket"))
 
     # -- asyncio ----------------------------------------------------------------------------------------------
 
@@ -204,8 +216,7 @@ class Connection(asyncio.Protocol):
         self._silent = 0
         self.heard = True
         if self._stalled:
-            self._stalled = False
-            self._admitted = self._limits.in_flight
+            self._stalled, self._admitted = False, self._limits.in_flight
         try:
             if b"|" in data:
                 self._parse_with_care(data)
@@ -214,6 +225,7 @@ class Connection(asyncio.Protocol):
         except UNREADABLE as error:
             self.close(describe(error, data))
             return
+        self.proof.answered(len(self._slots) - len(self._out))
         if self._reader.len() > self._limits.reply_bytes:
             self.close(f"a reply is larger than {self._limits.reply_bytes} bytes")
         elif self._line:
@@ -250,7 +262,9 @@ class Connection(asyncio.Protocol):
                         slot.set_result(reply)
                 elif reply is NOT_ENOUGH:
                     return
-                elif kind is not Push:
+                elif kind is Push:
+                    self._on_push(cast("Push", reply))
+                else:
                     slot = next_slot()
                     if not slot.done():
                         if isinstance(reply, CacheError):
@@ -298,15 +312,9 @@ class Connection(asyncio.Protocol):
 
     def _admit(self, waiter: Waiter) -> None:
         try:
-            if isinstance(waiter.slot, Batch):
-                self._queue_batch(waiter.commands, waiter.slot)
-            else:
-                self._queue(pack_all(waiter.commands), [waiter.slot])
+            self._queue(pack_all(waiter.commands), waiter.slots)
         except CacheUsageError as error:
-            refuse(waiter.slot, error)
-
-    def _queue_batch(self, commands: Sequence[Command], batch: Batch) -> None:
-        self._queue(pack_all(commands), [batch] * len(commands))
+            waiter.refuse(error)
 
     def _queue(self, packed: bytes, slots: Sequence[Slot]) -> None:
         if not self._out:
@@ -325,7 +333,8 @@ class Connection(asyncio.Protocol):
         if len(out) == len(self._slots):  # nothing was due before: waiting begins now
             self._silent = 0
         data = out[0] if len(out) == 1 else b"".join(out)
-        self._written += len(data)
+        self._upload.wrote(len(data))
+        self.proof.wrote(len(out), self._now())
         if self._watch is None:
             self._start_watch()
         self._transport.write(data)
@@ -343,7 +352,8 @@ class Connection(asyncio.Protocol):
         if not self._slots:
             return
         self._silent += 1
-        self._look_at_upload()
+        if self._transport is not None and self._upload.moves(self._transport.get_write_buffer_size()):
+            self._silent = 0  # a server that takes bytes out of a full buffer makes progress
         limits = self._limits
         if self._silent > _TICKS and not self._stalled:
             self._stall(f"the server made no progress for {limits.stall:g} s")
@@ -353,20 +363,11 @@ class Connection(asyncio.Protocol):
         self._age_line()
         self._start_watch()
 
-    def _look_at_upload(self) -> None:
-        """A server that takes bytes out of a full buffer makes progress."""
-        if self._transport is not None:
-            backlog = self._transport.get_write_buffer_size()
-            taken = self._written - backlog
-            if self._backlog and taken > self._taken:
-                self._silent = 0
-            self._backlog, self._taken = backlog, taken
-
     def _age_line(self) -> None:
         if self._line:
             for waiter in self._line.age(_TICKS):
                 reason = f"waited {self._limits.stall:g} s for room among {self.in_flight} commands in flight"
-                refuse(waiter.slot, Full(reason))
+                waiter.refuse(Full(reason))
             self._admit_line()
 
     def _stall(self, reason: str) -> None:
@@ -375,7 +376,7 @@ class Connection(asyncio.Protocol):
         for slot in self._slots:
             refuse(slot, Stalled(reason, sent=True))
         for waiter in self._line.dissolve():
-            refuse(waiter.slot, Stalled(reason, sent=False))
+            waiter.refuse(Stalled(reason, sent=False))
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -395,5 +396,5 @@ class Connection(asyncio.Protocol):
             for at, slot in enumerate(slots):
                 refuse(slot, Disconnected(reason, sent=at < first_unsent))
             for waiter in self._line.dissolve():
-                refuse(waiter.slot, Disconnected(reason, sent=False))
+                waiter.refuse(Disconnected(reason, sent=False))
         self._on_lost(self, reason)

@@ -17,9 +17,9 @@ from weakref import WeakSet
 
 from ..errors import AccessDeniedError, CacheError, CacheTimeoutError, CacheUnavailableError
 from ..model.clock import Clock
-from .connection import Connection, LossHandler
+from .connection import Connection, LossHandler, PushHandler, ignore
 from .endpoint import Endpoint
-from .handshake import Client, ServerFacts, shake_hands
+from .handshake import Client, Login, ServerFacts, shake_hands
 from .limits import Limits
 
 __all__ = ["Dialer"]
@@ -41,16 +41,20 @@ class Dialer:
         self._made: WeakSet[Connection] = WeakSet()
 
     async def open(
-        self, limits: Limits, on_lost: LossHandler, predecessor: Client | None = None
+        self,
+        limits: Limits,
+        on_lost: LossHandler,
+        on_push: PushHandler | None = None,
+        predecessor: Client | None = None,
     ) -> tuple[Connection, ServerFacts]:
-        """A new connection, logged in, within `connect_timeout`.
+        """A new connection, logged in, within `connect_timeout`; with `on_push` one that is told of changed keys.
 
         Raises AccessDeniedError, CacheTimeoutError, CacheUnavailableError.
         """
         endpoint = self._endpoint
         try:
             async with asyncio.timeout(endpoint.connect_timeout):
-                return await self._open(limits, on_lost, predecessor)
+                return await self._open(limits, on_lost, on_push, predecessor)
         except AccessDeniedError as error:
             raise AccessDeniedError(f"{endpoint}: {error}", code=error.code) from error
         except CacheError as error:
@@ -62,19 +66,20 @@ class Dialer:
             raise CacheUnavailableError(f"{endpoint}: cannot connect: {said}") from error
 
     async def _open(
-        self, limits: Limits, on_lost: LossHandler, predecessor: Client | None
+        self, limits: Limits, on_lost: LossHandler, on_push: PushHandler | None, predecessor: Client | None
     ) -> tuple[Connection, ServerFacts]:
         patience = self._endpoint.connect_timeout
         meanwhile = replace(limits, stall=patience, command_timeout=patience)  # a slow login is no stall
 
         def make() -> Connection:
-            connection = Connection(self._loop, meanwhile, on_lost)
+            connection = Connection(self._loop, meanwhile, on_lost, on_push or ignore, self._clock.monotonic)
             self._made.add(connection)
             return connection
 
         connection = await self._dial(make)
         try:
-            facts = await shake_hands(connection, self._endpoint.credentials, predecessor, self._clock)
+            login = Login(self._endpoint.credentials, track=on_push is not None)
+            facts = await shake_hands(connection, login, predecessor, self._clock)
         except BaseException:
             connection.close("the handshake failed")
             raise

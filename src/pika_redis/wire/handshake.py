@@ -23,7 +23,7 @@ from .endpoint import Credentials
 from .framing import pack_all
 from .replies import NotServing
 
-__all__ = ["Client", "Credentials", "ServerFacts", "TimeSample", "shake_hands"]
+__all__ = ["Client", "Credentials", "Login", "ServerFacts", "TimeSample", "shake_hands"]
 
 
 _CODE: Final = re.compile(r"[A-Z]{2,16}")
@@ -46,6 +46,15 @@ class Client:
 
     id: int
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a connection is to become."""
+
+    credentials: Credentials
+    track: bool = False
+    """Whether the server shall tell of changes to keys that were read (never NOLOOP, BCAST, OPTIN or REDIRECT)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +85,18 @@ class ServerFacts:
     time: TimeSample
     client: Client | None
     """None when the user may not ask for CLIENT INFO; its successor then can't end it."""
+    untracked: str | None = None
+    """Why the server does not tell of changed keys; None when it does."""
 
 
-async def shake_hands(
-    connection: Connection, credentials: Credentials, predecessor: Client | None, clock: Clock
-) -> ServerFacts:
-    """Log in, speak RESP3, end the predecessor, select the database, read the clock.
+async def shake_hands(connection: Connection, login: Login, predecessor: Client | None, clock: Clock) -> ServerFacts:
+    """Log in, speak RESP3, end the predecessor, select the database, ask to be told of changes, read the clock.
 
     Raises AccessDeniedError for refused credentials, CacheUnavailableError for a server that can't serve now, is too
     old for RESP3 or is none at all.
     """
-    commands = _commands(credentials, predecessor)
+    credentials = login.credentials
+    commands = _commands(login, predecessor)
     pack_all([*commands.values()])  # what can't be sent fails here, before there are replies that nobody waits for
     sent = clock.monotonic()
     # One by one, not as a batch: a server that refuses us answers the first and hangs up, and the answer says why.
@@ -102,10 +112,16 @@ async def shake_hands(
     except (AttributeError, TypeError, ValueError):
         raise CacheUnavailableError("what answers is no Redis or Valkey server") from None
     name, version, role = (_text(facts.get(fact, "unknown")) for fact in ("server", "version", "role"))
-    return ServerFacts(name, version, role, time, _client(replies["CLIENT INFO"]))
+    return ServerFacts(name, version, role, time, _client(replies["CLIENT INFO"]), _untracked(replies))
 
 
-def _commands(credentials: Credentials, predecessor: Client | None) -> dict[str, Command]:
+def _untracked(replies: dict[str, Reply]) -> str | None:
+    tracking = replies.get("CLIENT TRACKING", "it was not asked to")
+    return None if tracking == b"OK" else str(tracking)
+
+
+def _commands(login: Login, predecessor: Client | None) -> dict[str, Command]:
+    credentials = login.credentials
     commands: dict[str, Command] = {"HELLO": ("HELLO", 3)}
     if credentials.password is not None or credentials.username is not None:
         commands["HELLO"] += ("AUTH", credentials.username or "default", credentials.password or "")
@@ -113,6 +129,8 @@ def _commands(credentials: Credentials, predecessor: Client | None) -> dict[str,
         commands["CLIENT KILL"] = ("CLIENT", "KILL", "ID", predecessor.id, "ADDR", predecessor.address)
     commands["CLIENT SETNAME"] = ("CLIENT", "SETNAME", "pika-redis")
     commands["CLIENT INFO"] = ("CLIENT", "INFO")
+    if login.track:
+        commands["CLIENT TRACKING"] = ("CLIENT", "TRACKING", "ON")
     if credentials.db:
         commands["SELECT"] = ("SELECT", credentials.db)
     commands["TIME"] = ("TIME",)

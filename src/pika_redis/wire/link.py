@@ -6,8 +6,8 @@ Connecting happens in a task of its own, one attempt at a time, with full jitter
 - between attempts they are told at once why the last one failed;
 - with a connection that is stalled they are refused at once; it recovers, or is closed and replaced.
 
-A loss after the server has answered somebody is mended at once. A connection that was of no use to anybody and soon
-lost (by a proxy that accepts and hangs up) counts as a failed attempt, so that the pauses grow.
+A loss after the server has answered somebody is mended at once, though not again and again. A connection that was of no
+use to anybody and soon lost (by a proxy that accepts and hangs up) counts as a failed attempt, so that the pauses grow.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..errors import CacheClosedError, CacheError, CacheTimeoutError, CacheUnavailableError
-from .backoff import LONGEST_DELAY, reconnect_delay
+from .backoff import LONGEST_DELAY, Bucket, reconnect_delay
 from .connection import Command, Connection, Reply
+from .crowd import Crowd
 from .dialer import Dialer
 from .endpoint import Endpoint
-from .handshake import Client, ServerFacts
+from .handshake import Client
+from .listener import Listener
+from .progress import Proof
 from .replies import Disconnected
+from .slots import Slot
 
-__all__ = ["Link", "NoConnection"]
+__all__ = ["NO_CONNECTION", "Link", "NoConnection"]
 
 
 class NoConnection:
@@ -34,6 +38,7 @@ class NoConnection:
     __slots__ = ()
     in_flight = 0
     usable = False
+    proof = Proof()
 
     def call(self, command: Command) -> asyncio.Future[Reply]:
         raise Disconnected("not connected", sent=False)
@@ -41,8 +46,12 @@ class NoConnection:
     def call_many(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:
         raise Disconnected("not connected", sent=False)
 
+    def send(self, commands: Sequence[Command], slots: Sequence[Slot]) -> None:
+        raise Disconnected("not connected", sent=False)
 
-_NO_CONNECTION = NoConnection()
+
+NO_CONNECTION = NoConnection()
+_MOST_OF_USE = 3  # failures in a row that are counted for connections which were of use, but not for long
 
 
 class Link:
@@ -53,23 +62,27 @@ class Link:
         loop: asyncio.AbstractEventLoop,
         endpoint: Endpoint,
         dialer: Dialer,
-        on_made: Callable[[ServerFacts], None],
+        listener: Listener,
         *,
-        keep: bool,
+        track: bool = False,
+        keep: bool = False,
     ) -> None:
-        self.connection: Connection | NoConnection = _NO_CONNECTION
+        self.connection: Connection | NoConnection = NO_CONNECTION
         self._loop = loop
         self._endpoint = endpoint
         self._dialer = dialer
-        self._on_made = on_made
+        self._listener = listener
+        self._on_push = listener.pushed if track else None
         self._keep = keep
         self._closed = False
         self._connecting: asyncio.Task[None] | None = None
-        self._attempt: asyncio.Future[None] | None = None
+        self._attempt: object = None
+        self._waiting = Crowd(loop)
         self._began = 0.0
         self._failure: CacheError = CacheUnavailableError(f"{endpoint}: not connected")
         self._failures = 0
         self._made_at = 0.0
+        self._mendings = Bucket(10, per_second=1)
         self._predecessor: Client | None = None
 
     async def ready(self) -> None:
@@ -89,8 +102,8 @@ class Link:
         if attempt is None:
             raise copy.copy(self._failure)  # every caller attaches its own traceback
         stall = self._endpoint.limits.stall
-        await asyncio.wait({attempt}, timeout=max(0.0, self._began + stall - self._loop.time()))
-        if not attempt.done():
+        await self._waiting.wait(max(0.0, self._began + stall - self._loop.time()))
+        if self._attempt is attempt:
             raise CacheTimeoutError(f"{self._endpoint}: no connection within {stall:g} s")
         if self._closed:
             raise self._closed_error()
@@ -138,37 +151,46 @@ class Link:
 
     def _begin_attempt(self) -> None:
         if self._attempt is None:
-            self._attempt = self._loop.create_future()
+            self._attempt = object()
             self._began = self._loop.time()
 
     def _end_attempt(self) -> None:
-        attempt, self._attempt = self._attempt, None
-        if attempt is not None:
-            attempt.set_result(None)
+        self._attempt = None
+        self._waiting.wake()
 
     async def _connect_once(self) -> CacheError | None:
         """One attempt; gives what went wrong."""
         try:
-            opened = await self._dialer.open(self._endpoint.limits, self._on_lost, self._predecessor)
+            opened = await self._dialer.open(self._endpoint.limits, self._on_lost, self._on_push, self._predecessor)
         except CacheError as error:
             return error
-        self.connection, facts = opened
+        connection, facts = opened
+        self._listener.made(connection, facts)
+        self.connection = connection
         self._predecessor = facts.client
         self._made_at = self._loop.time()
-        self._on_made(facts)
         return None
 
     def _on_lost(self, connection: Connection, reason: str) -> None:
         if connection is not self.connection:
             return
-        self.connection = _NO_CONNECTION
+        self.connection = NO_CONNECTION
+        self._listener.lost()
         self._failure = CacheUnavailableError(f"{self._endpoint}: {reason}")
-        useful = connection.heard or self._loop.time() - self._made_at > LONGEST_DELAY
-        self._failures = 0 if useful else self._failures + 1
+        self._failures = self._failures_after(connection)
         if self._endpoint.path is not None and not connection.hung_up:
             self._predecessor = None  # ended by the server; and on a unix socket all have the same address
         if self._keep and not self._closed and not self._loop.is_closed():
             self._connect_in_background()
+
+    def _failures_after(self, connection: Connection) -> int:
+        """How many failures in a row the loss of this connection makes."""
+        now = self._loop.time()
+        if now - self._made_at > LONGEST_DELAY:
+            return 0
+        if not connection.heard:
+            return self._failures + 1
+        return 0 if self._mendings.take(now) else min(self._failures + 1, _MOST_OF_USE)
 
     def _closed_error(self) -> CacheClosedError:
         return CacheClosedError(f"{self._endpoint}: the connection was closed for good")

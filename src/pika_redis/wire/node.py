@@ -32,13 +32,17 @@ from ..errors import (
 )
 from ..model.clock import Clock, SystemClock
 from .clock import ServerClock
-from .connection import Command, Connection, Reply
+from .connection import Command, Connection, Reply, ignore
+from .crowd import Crowd
 from .dialer import Dialer
 from .endpoint import Endpoint
+from .framing import Push
 from .handshake import ServerFacts, TimeSample
-from .link import Link, NoConnection
+from .link import NO_CONNECTION, Link, NoConnection
+from .listener import Listener, Nobody
 from .replies import Disconnected, Full, NotServing, Stalled
 from .scripts import Script
+from .slots import Observed, ObservedBatch, Observer
 
 __all__ = ["Endpoint", "Node", "Repeat"]
 
@@ -56,71 +60,127 @@ class Repeat(enum.Enum):
 class Node:
     """The server's connections within one event loop. Made cheaply; connects at first use."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        clock: Clock | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.connection: Connection | NoConnection = NO_CONNECTION
+        """The connection T, or what stands in for it."""
         self.facts: ServerFacts | None = None
         """What the server said of itself when T was made; None before."""
+        self._loop = loop
         self._clock = clock or SystemClock()
         self._server_clock = ServerClock()
         self._asking_time = False
         self._endpoint = endpoint
         self._dialer = Dialer(loop, endpoint, self._clock)
-        self._tracked = Link(loop, endpoint, self._dialer, self._on_made, keep=True)
-        self._spare = Link(loop, endpoint, self._dialer, _ignore, keep=False)
+        self._listener = listener or Nobody()
+        self._tracked = Link(loop, endpoint, self._dialer, self, track=listener is not None, keep=True)
+        self._spare = Link(loop, endpoint, self._dialer, Nobody())
         self._turn = asyncio.Lock()
         self._scripts: set[str] = set()  # the digests that the server has seen from this connection
-        self._ended: asyncio.Future[None] = loop.create_future()
-
-    @property
-    def connection(self) -> Connection | NoConnection:
-        """The connection T, or what stands in for it."""
-        return self._tracked.connection
+        self._waiting = Crowd(loop)
+        self._ended = False
 
     # -- calls -----------------------------------------------------------------------------------------------
 
-    async def call(self, command: Command, repeat: Repeat = Repeat.ALWAYS) -> Reply:
-        """The reply to one command.
+    async def call(
+        self,
+        command: Command,
+        repeat: Repeat = Repeat.ALWAYS,
+        see: Observer | None = None,
+        attempts: int | None = None,
+    ) -> Reply:
+        """The reply to one command, which `see` sees first.
 
         Raises CacheUnavailableError, OutcomeUnknownError, CacheServerError, CacheClosedError.
         """
         try:
-            return await self.connection.call(command)
+            return await self.ask(command, see)
         except Disconnected as lost:
-            return await self.again(lambda: self.connection.call(command), lost, repeat)
+            return await self.again(lambda: self.ask(command, see), lost, repeat, attempts)
 
-    async def call_many(self, commands: Sequence[Command], repeat: Repeat = Repeat.ALWAYS) -> list[Reply]:
+    async def call_many(
+        self, commands: Sequence[Command], repeat: Repeat = Repeat.ALWAYS, see: Observer | None = None
+    ) -> list[Reply]:
         """The replies to several commands, sent together; error replies stand in the list. Raises as `call`."""
         try:
-            return await self._served(commands)
+            return await self._served(commands, see)
         except Disconnected as lost:
-            return await self.again(lambda: self._served(commands), lost, repeat)
+            return await self.again(lambda: self._served(commands, see), lost, repeat)
 
-    async def _served(self, commands: Sequence[Command]) -> list[Reply]:
-        replies = await self.connection.call_many(commands)
+    def ask(self, command: Command, see: Observer | None) -> asyncio.Future[Reply]:
+        """Send once. Raises Disconnected."""
+        if see is None:
+            return self.connection.call(command)
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self.connection.send((command,), (Observed(future, see),))
+        return future
+
+    def ask_many(self, commands: Sequence[Command], see: Observer | None) -> asyncio.Future[list[Reply]]:
+        """Send several once. Raises Disconnected."""
+        if see is None:
+            return self.connection.call_many(commands)
+        future: asyncio.Future[list[Reply]] = self._loop.create_future()
+        self.connection.send(commands, [ObservedBatch(future, len(commands), see)] * len(commands))
+        return future
+
+    async def _served(self, commands: Sequence[Command], see: Observer | None) -> list[Reply]:
+        replies = await self.ask_many(commands, see)
         first = replies[0]
         if isinstance(first, NotServing) and all(isinstance(reply, NotServing) for reply in replies):
             raise first
         return replies
 
     async def run(
-        self, script: Script, key: str, arguments: Sequence[str | bytes | int], repeat: Repeat = Repeat.ALWAYS
+        self,
+        script: Script,
+        key: str | Sequence[str] | Sequence[bytes],
+        arguments: Sequence[str | bytes | int],
+        repeat: Repeat = Repeat.ALWAYS,
+        see: Observer | None = None,
     ) -> Reply:
-        """Run a script on one key, by its source the first time. Raises as `call`.
+        """Run a script on a key or several, by its source the first time. Raises as `call`.
 
         A server may forget a script. Sent again, the command lands behind what was sent since: with `Repeat.NEVER` it
         isn't, and the NOSCRIPT error is raised.
         """
         if script.digest in self._scripts:
             try:
-                return await self.call(("EVALSHA", script.digest, 1, key, *arguments), repeat)
+                return await self.call(script.by_digest(key, arguments), repeat, see)
             except CacheServerError as error:
                 if error.code != "NOSCRIPT":
                     raise
                 self._scripts.discard(script.digest)
                 if repeat is Repeat.NEVER:
                     raise
-        reply = await self.call(("EVAL", script.source, 1, key, *arguments), repeat)
+        reply = await self.call(script.command(key, arguments), repeat, see)
         self._scripts.add(script.digest)
         return reply
+
+    async def run_with(
+        self,
+        script: Script,
+        key: str,
+        arguments: Sequence[str | bytes | int],
+        after: Sequence[Command],
+        see: Observer | None = None,
+    ) -> list[Reply]:
+        """Run a script that may be repeated, and other commands right behind it, whose error replies stand in the list.
+
+        Raises as `call`.
+        """
+        command = (script.by_digest if script.digest in self._scripts else script.command)(key, arguments)
+        replies = await self.call_many([command, *after], Repeat.ALWAYS, see)
+        if isinstance(replies[0], CacheServerError) and replies[0].code == "NOSCRIPT":
+            replies = await self.call_many([script.command(key, arguments), *after], Repeat.ALWAYS, see)
+        if isinstance(replies[0], Exception):
+            raise replies[0]
+        self._scripts.add(script.digest)
+        return replies
 
     async def again(
         self, send: Callable[[], Awaitable[_ReplyT]], lost: Disconnected, repeat: Repeat, attempts: int | None = None
@@ -133,7 +193,7 @@ class Node:
         while True:
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
-            if self._ended.done():
+            if self._ended:
                 raise CacheClosedError(f"{self._endpoint}: the connection was closed for good") from lost
             if repeat is Repeat.NEVER or isinstance(lost, Full):
                 raise failure from lost
@@ -146,7 +206,7 @@ class Node:
                 failure = error
             if attempt >= attempts:
                 raise failure from lost
-            await asyncio.wait({self._ended}, timeout=self._endpoint.retry.pause(attempt))
+            await self._waiting.wait(self._endpoint.retry.pause(attempt))
             attempt += 1
 
     def _seen(self, lost: Disconnected) -> CacheUnavailableError:
@@ -165,13 +225,35 @@ class Node:
         """
         await self._tracked.ready()
 
-    def _on_made(self, facts: ServerFacts) -> None:
+    # -- as the listener of T ------------------------------------------------------------------------------------
+
+    def made(self, connection: Connection, facts: ServerFacts) -> None:
+        self.connection = connection
         self.facts = facts
         self._scripts.clear()
         self._server_clock.forget()
         self._server_clock.sample(facts.time)
+        self._listener.made(connection, facts)
+
+    def pushed(self, push: Push) -> None:
+        self._listener.pushed(push)
+
+    def lost(self) -> None:
+        self.connection = NO_CONNECTION
+        self._listener.lost()
+
+    def became(self, role: str) -> bool:
+        """Note what the server says of its role; whether that is another than before."""
+        if self.facts is None or self.facts.role == role:
+            return False
+        self.facts = replace(self.facts, role=role)
+        return True
 
     # -- the server's clock ------------------------------------------------------------------------------------
+
+    def local_time(self, server_ms: float) -> float:
+        """Seconds of our monotonic clock at this time of the server's."""
+        return self._server_clock.monotonic_at(server_ms)
 
     def server_ms(self) -> int:
         """The server's time now in milliseconds; asks for a fresh sample in passing when the last one is old."""
@@ -206,7 +288,7 @@ class Node:
         """
         await self.ready()
         endless = replace(self._endpoint.limits, stall=math.inf, command_timeout=math.inf)
-        connection, _ = await self._dialer.open(endless, _ignore)
+        connection, _ = await self._dialer.open(endless, ignore)
         try:
             yield connection
         finally:
@@ -216,8 +298,8 @@ class Node:
 
     async def aclose(self) -> None:
         """Close all connections and stop connecting; callers that wait get CacheClosedError."""
-        if not self._ended.done():
-            self._ended.set_result(None)
+        self._ended = True
+        self._waiting.wake()
         try:
             await self._tracked.aclose()
             await self._spare.aclose()
@@ -229,7 +311,3 @@ class Node:
         self._tracked.abandon()
         self._spare.abandon()
         self._dialer.abandon()
-
-
-def _ignore(*_: object) -> None:
-    """Nobody needs to be told."""

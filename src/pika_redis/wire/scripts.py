@@ -6,10 +6,13 @@ None begins with a ``#!lua`` line: such scripts are refused as a whole when memo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 from typing import Final
 
-__all__ = ["COUNT", "MARK_STALE", "RENEW_TAG", "REPLACE", "Script"]
+from .framing import Command
+
+__all__ = ["COUNT", "HOLD", "INVAL", "MARK_STALE", "RELEASE", "RENEW", "RENEW_TAG", "REPLACE", "UNHOLD", "Script"]
 
 
 class Script:
@@ -22,11 +25,30 @@ class Script:
         self.source = resources.files("pika_redis.wire").joinpath("lua", f"{name}.lua").read_text("utf-8")
         self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
+    def command(self, key: str | Sequence[str] | Sequence[bytes], arguments: Sequence[str | bytes | int]) -> Command:
+        """Source and all, for a server that may not know the script."""
+        return ("EVAL", self.source, *_keys(key), *arguments)
+
+    def by_digest(self, key: str | Sequence[str] | Sequence[bytes], arguments: Sequence[str | bytes | int]) -> Command:
+        """For a server that knows it."""
+        return ("EVALSHA", self.digest, *_keys(key), *arguments)
+
     def __repr__(self) -> str:
         return f"Script({self.name!r})"
 
 
 REPLACE: Final = Script("replace")
+UNHOLD: Final = Script("unhold")
+HOLD: Final = Script("hold")
+INVAL: Final = Script("inval")
 MARK_STALE: Final = Script("mark_stale")
+
+
+def _keys(key: str | Sequence[str] | Sequence[bytes]) -> tuple[str | bytes | int, ...]:
+    return (1, key) if isinstance(key, str) else (len(key), *key)
+
+
 COUNT: Final = Script("count")
+RELEASE: Final = Script("release")
+RENEW: Final = Script("renew")
 RENEW_TAG: Final = Script("renew_tag")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias, cast
 
 from ..errors import CacheError
 from .framing import Command, Reply
 
-__all__ = ["Batch", "Line", "Slot", "Waiter", "refuse"]
+__all__ = ["Batch", "Line", "Observed", "ObservedBatch", "Observer", "Slot", "Waiter", "refuse"]
 
 
 class Slot(Protocol):
-    """Takes one reply. A Future does; so does a `Batch`, which takes several."""
+    """Takes one reply. A Future does; so do a `Batch`, which takes several, and an `Observed`."""
 
     def done(self) -> bool: ...
     def set_result(self, result: Reply, /) -> None: ...
@@ -42,20 +42,88 @@ class Batch:
     set_exception = set_result
 
 
+Observer: TypeAlias = Callable[[Reply], Reply]
+"""Sees a reply in the parser, in wire order, before anybody else can run, also if the caller has gone by then.
+
+An error reply is shown like any other. What the observer gives is what the caller gets; it must not raise.
+"""
+
+
+class Observed:
+    """A slot whose reply an observer sees first."""
+
+    __slots__ = ("_see", "future")
+
+    def __init__(self, future: asyncio.Future[Reply], see: Observer) -> None:
+        self.future = future
+        self._see = see
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, result: object, /) -> None:
+        seen = self._see(result)
+        if not self.future.done():
+            if isinstance(seen, CacheError):
+                self.future.set_exception(seen)
+            else:
+                self.future.set_result(seen)
+
+    set_exception = set_result
+
+
+class ObservedBatch(Batch):
+    """A batch whose replies an observer sees when the last of them is there."""
+
+    __slots__ = ("_see",)
+
+    def __init__(self, future: asyncio.Future[list[Reply]], size: int, see: Observer) -> None:
+        super().__init__(future, size)
+        self.done = _never
+        self._see = see
+
+    def set_result(self, result: Reply, /) -> None:
+        self.replies.append(result)
+        self.left -= 1
+        if not self.left:
+            self._see(self.replies)
+            if not self.future.done():
+                self.future.set_result(self.replies)
+
+    set_exception = set_result
+
+
+def _never() -> bool:
+    return False
+
+
 def refuse(slot: Slot, error: CacheError) -> None:
     """No reply will come. Each caller needs an error of its own: tracebacks are attached to it."""
-    future = slot.future if isinstance(slot, Batch) else slot
+    future = _caller_of(slot)
     if not future.done():
         future.set_exception(error)
+
+
+def _caller_of(slot: Slot) -> asyncio.Future[Reply]:
+    return cast("asyncio.Future[Reply]", getattr(slot, "future", slot))
 
 
 @dataclass(slots=True)
 class Waiter:
     """A caller that waits for room."""
 
-    slot: Slot
+    slots: Sequence[Slot]
     commands: Sequence[Command]
     ticks: int = 0
+
+    def has_left(self) -> bool:
+        """Whether nobody waits for any of the replies any more."""
+        return all(_caller_of(slot).done() for slot in self.slots)
+
+    def refuse(self, error: CacheError) -> None:
+        """The commands will not be sent."""
+        for slot in self.slots:
+            refuse(slot, error)
 
 
 class Line:
@@ -75,7 +143,7 @@ class Line:
     def head(self) -> Waiter | None:
         """Who is next."""
         waiters = self._waiters
-        while waiters and waiters[0].slot.done():
+        while waiters and waiters[0].has_left():
             waiters.popleft()
         return waiters[0] if waiters else None
 

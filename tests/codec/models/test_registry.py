@@ -176,3 +176,34 @@ def test_threads_may_register_the_same_class_at_once() -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@dataclasses.dataclass
+class Part:
+    name: str
+
+
+@dataclasses.dataclass
+class Whole:
+    parts: list[Part]
+
+
+def test_registering_a_class_registers_those_of_its_fields() -> None:
+    codec = Codec()
+    codec.register(Whole)
+    payload, compressed = Codec().encode(Whole([Part("lid")]))
+    assert codec.decode(payload, compressed) == Whole([Part("lid")])
+
+
+def test_expecting_a_type_registers_what_it_reaches() -> None:
+    for expected, value in ((Whole, Whole([Part("lid")])), (list[Whole], [Whole([])]), (Part | None, Part("lid"))):
+        codec = Codec()
+        payload, compressed = Codec().encode(value)
+        codec.expect(expected)
+        assert codec.decode(payload, compressed) == value
+
+
+@pytest.mark.parametrize("wrong", [5, "Part", (int, str), len, [Part]], ids=str)
+def test_what_is_no_type_cannot_be_expected(wrong: object) -> None:
+    with pytest.raises(ArgumentTypeError, match="type="):
+        Codec().expect(wrong)

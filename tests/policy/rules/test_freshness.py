@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pika_redis.model.entry import Entry
-from pika_redis.policy.rules.freshness import Verdict, jittered, judge
+from pika_redis.policy.rules.freshness import Verdict, Windows, jittered, judge
 
-FRESH, REFRESH, STALE = Verdict.FRESH, Verdict.REFRESH, Verdict.STALE
+FRESH, REFRESH, REVALIDATE, SPARE, STALE = Verdict
 
 
 def entry(fresh_ms: int, born_ms: int = 0, *, marked: bool = False) -> Entry:
@@ -42,12 +42,28 @@ def entry(fresh_ms: int, born_ms: int = 0, *, marked: bool = False) -> Entry:
     ],
 )
 def test_the_verdict_on_an_entry(fresh_ms: int, born_ms: int, now_ms: int, window_ms: float, verdict: Verdict) -> None:
-    assert judge(entry(fresh_ms, born_ms), now_ms, window_ms) is verdict
+    assert judge(entry(fresh_ms, born_ms), now_ms, Windows(window_ms)) is verdict
 
 
 @pytest.mark.parametrize("fresh_ms", [0, 100])
 def test_an_entry_that_was_marked_stale_is_stale_at_any_age(fresh_ms: int) -> None:
-    assert judge(entry(fresh_ms, marked=True), 0, 0) is STALE
+    assert judge(entry(fresh_ms, marked=True), 0, Windows()) is STALE
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "verdict"),
+    [(99, FRESH), (100, REVALIDATE), (149, REVALIDATE), (150, SPARE), (299, SPARE), (300, STALE)],
+)
+def test_the_verdict_on_an_entry_past_its_time(now_ms: int, verdict: Verdict) -> None:
+    assert judge(entry(100), now_ms, Windows(revalidate_ms=50, spare_ms=200)) is verdict
+
+
+def test_an_entry_that_was_marked_stale_is_treated_as_if_it_had_expired_just_now() -> None:
+    assert judge(entry(100, marked=True), 30, Windows(revalidate_ms=50)) is REVALIDATE
+    assert judge(entry(100, marked=True), 30, Windows(spare_ms=50)) is SPARE
+    assert judge(entry(0, marked=True), 10**9, Windows(spare_ms=50)) is SPARE
+    assert judge(entry(100, marked=True), 149, Windows(revalidate_ms=50)) is REVALIDATE
+    assert judge(entry(100, marked=True), 150, Windows(revalidate_ms=50)) is STALE
 
 
 MS = st.integers(0, 10**12)
@@ -57,14 +73,17 @@ MS = st.integers(0, 10**12)
 def test_a_verdict_never_gets_better_with_time(
     fresh_ms: int, born_ms: int, now_ms: int, later: int, window_ms: float
 ) -> None:
-    order = [FRESH, REFRESH, STALE]
-    now, then = (order.index(judge(entry(fresh_ms, born_ms), at, window_ms)) for at in (now_ms, now_ms + later))
+    order = [FRESH, REFRESH, REVALIDATE, SPARE, STALE]
+    now, then = (
+        order.index(judge(entry(fresh_ms, born_ms), at, Windows(window_ms, window_ms, window_ms * 2)))
+        for at in (now_ms, now_ms + later)
+    )
     assert now <= then
 
 
 @given(fresh_ms=st.integers(2, 10**9), window_ms=st.floats(0, 1e12))
 def test_an_entry_is_never_due_for_a_refresh_when_it_is_new(fresh_ms: int, window_ms: float) -> None:
-    assert judge(entry(fresh_ms), 0, window_ms) is FRESH
+    assert judge(entry(fresh_ms), 0, Windows(window_ms)) is FRESH
 
 
 @given(ttl=st.floats(0.001, 1e9), share=st.floats(0, 1), roll=st.floats(0, 1, exclude_max=True))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pika_redis import ArgumentError, ArgumentTypeError, CacheError, ConfigurationError
-from pika_redis.policy.rules.options import CacheOptions, Options, resolve
+from pika_redis.policy.rules.options import CacheOptions, Options, ServiceOptions, resolve
 
 DEFAULTS = Options()
 
@@ -24,8 +24,6 @@ def test_the_defaults() -> None:
         refresh_ahead=0.0,
         hard_timeout=30.0,
         store_if=None,
-        version=0,
-        ignore=(),
         context="caller",
         share=False,
         enabled=True,
@@ -70,10 +68,6 @@ async def is_even_async(value: int) -> bool:
         ("hard_timeout", timedelta(seconds=301), 301.0),
         ("store_if", None, None),
         ("store_if", is_even, is_even),
-        ("version", 3, 3),
-        ("version", "2026-01", "2026-01"),
-        ("ignore", ["session"], ("session",)),
-        ("ignore", (), ()),
         ("context", "clean", "clean"),
         ("share", True, True),
         ("enabled", False, False),
@@ -98,11 +92,8 @@ def test_what_may_be_given(name: str, given_value: object, resolved: object) -> 
         ("hard_timeout", b"1", "not bytes"),
         ("store_if", 1, "store_if must be a function of the result, not int"),
         ("store_if", is_even_async, "store_if must be a plain function"),
-        ("version", 1.5, "version must be an int or a str, not float"),
-        ("version", True, "not bool"),
-        ("ignore", "session", r"for one, write \('session',\)"),
-        ("ignore", [1], "sequence of parameter names"),
-        ("ignore", {"session"}, "sequence of parameter names"),
+        ("version", 3, "version belongs to @cache"),
+        ("ignore", ("session",), "ignore belongs to @cache"),
         ("share", 1, "share must be True or False, not int"),
         ("enabled", "no", "enabled must be True or False, not str"),
         ("enabled", None, "not NoneType"),
@@ -148,7 +139,13 @@ def test_a_value_that_makes_no_sense_is_a_value_error(given_options: dict[str, A
 
 @pytest.mark.parametrize(
     ("wrong", "meant"),
-    [("refresh_ahed", "refresh_ahead"), ("tll", "ttl"), ("hardtimeout", "hard_timeout"), ("ttl_jiter", "ttl_jitter")],
+    [
+        ("refresh_ahed", "refresh_ahead"),
+        ("tll", "ttl"),
+        ("hardtimeout", "hard_timeout"),
+        ("ttl_jiter", "ttl_jitter"),
+        ("verson", "version"),
+    ],
 )
 def test_a_misspelt_option_is_refused_with_the_one_that_was_meant(wrong: str, meant: str) -> None:
     with pytest.raises(ArgumentTypeError, match=f"unknown option '{wrong}'; did you mean '{meant}'"):
@@ -156,12 +153,16 @@ def test_a_misspelt_option_is_refused_with_the_one_that_was_meant(wrong: str, me
 
 
 def test_an_unknown_option_is_refused_with_all_that_there_are() -> None:
-    with pytest.raises(ArgumentTypeError, match=r"unknown option 'xyzzy' \(allowed: context, enabled, .*version\)"):
+    with pytest.raises(
+        ArgumentTypeError,
+        match=r"unknown option 'xyzzy' \(allowed: consistency, .*ttl_jitter; @cache takes ignore, version too\)",
+    ):
         resolve(DEFAULTS, {"xyzzy": 1})
 
 
 def test_the_declared_the_resolved_and_the_checked_options_are_the_same() -> None:
-    declared = set(get_type_hints(CacheOptions))
+    declared = set(get_type_hints(ServiceOptions))
+    assert set(get_type_hints(CacheOptions)) - declared == {"version", "ignore"}
     assert declared == set(get_type_hints(Options)) == set(Options.__dataclass_fields__)
     for name in declared:
         with pytest.raises(CacheError):

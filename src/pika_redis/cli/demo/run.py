@@ -19,7 +19,7 @@ from pika_redis.testing import EmbeddedServer
 
 from .http import Client
 from .load import Measured, drive, mix
-from .service import serving
+from .service import check_packages, serving
 
 __all__ = ["run"]
 
@@ -37,7 +37,8 @@ class Promise:
 
 
 def run(*, json: bool = False, requests: int | None = None) -> int:
-    """Run the demo; 0 when every promise held, 1 when one did not."""
+    """Run the demo; 0 when every promise held, 1 when one did not. Raises ModuleNotFoundError."""
+    check_packages()
     console = Console(quiet=json, highlight=False)
     with tempfile.TemporaryDirectory(prefix="pika-redis-demo-") as folder, EmbeddedServer.start() as server:
         environment = {"REDIS_URL": server.url, "AIRPORTS_DB": str(Path(folder) / "airports.sqlite")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -15,9 +16,27 @@ from pika_redis.testing import free_port
 
 from .http import Client
 
-__all__ = ["serving"]
+__all__ = ["check_packages", "serving"]
 
 _START_SECONDS = 30.0
+_PACKAGES = ("airportsdata", "fastapi", "uvicorn")
+_SETTINGS = (
+    "REDIS_",
+    "CACHE_",
+    "DEFAULT_CACHE_TTL",
+    "MAX_CACHE_KEY_LENGTH",
+    "AIRPORTS_",
+    "UVICORN_",
+    "WEB_CONCURRENCY",
+)
+"""How the variables begin that would change the service: what is measured must not depend on whose machine this is."""
+
+
+def check_packages() -> None:
+    """Raises ModuleNotFoundError for a package that the service needs and this process doesn't."""
+    for name in _PACKAGES:
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def _folder() -> Path:
@@ -27,14 +46,22 @@ def _folder() -> Path:
     return here if (here / "airports.py").exists() else checkout
 
 
+def _unconfigured() -> dict[str, str]:
+    """This process's environment without settings."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(_SETTINGS)}
+
+
 @contextlib.asynccontextmanager
 async def serving(environment: Mapping[str, str]) -> AsyncIterator[Client]:
-    """A client of the service while it runs. Raises CacheUnavailableError when it does not come up."""
+    """A client of the service while it runs, with these settings and no others.
+
+    Raises CacheUnavailableError when it does not come up.
+    """
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "airports:app", "--app-dir", str(_folder()), "--port", str(port)]
     process = subprocess.Popen(  # noqa: ASYNC220 (starting takes a millisecond)
         [*command, "--log-level", "warning", "--no-access-log"],
-        env={**os.environ, **environment},
+        env={**_unconfigured(), **environment},
         stdin=subprocess.DEVNULL,
     )
     client = Client(port)

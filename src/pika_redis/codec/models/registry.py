@@ -33,7 +33,7 @@ class ModelRegistry:
         self._annotations: set[object] = set()
 
     def register(self, *classes: type) -> None:
-        """Lets instances of these classes be rebuilt.
+        """Lets instances of these classes, and of the model classes in their fields, be rebuilt.
 
         Raises ArgumentTypeError for what is no model class, ArgumentError when another class has the name already.
         """
@@ -49,6 +49,7 @@ class ModelRegistry:
                     f"{cls.__module__}.{cls.__qualname__} is no dataclass, pydantic model, msgspec Struct, "
                     "NamedTuple or enum"
                 )
+            self.register_annotation(cls)
 
     def register_annotation(self, annotation: object) -> None:
         """Lets the model classes in an annotation be rebuilt, and those in their fields.

@@ -12,14 +12,27 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, cast
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, TypedDict, cast
 
 from ...errors import ArgumentTypeError, ConfigurationError
 from ...model.duration import Duration, to_seconds, to_ttl
+from .freshness import Windows
 
-__all__ = ["CacheOptions", "LoadOptions", "Options", "resolve"]
+__all__ = [
+    "KEY_OPTIONS",
+    "OPTION_NAMES",
+    "CacheOptions",
+    "Consistency",
+    "LoadOptions",
+    "Options",
+    "ServiceOptions",
+    "check_consistency",
+    "resolve",
+]
 
 _LONGEST_BARE_TIMEOUT = 300.0
+Consistency: TypeAlias = Literal["eventual", "strict"]
 
 
 class LoadOptions(TypedDict, total=False):
@@ -31,14 +44,22 @@ class LoadOptions(TypedDict, total=False):
     """The ttl of a loaded None; 0 = don't store None. Default: the ttl."""
     refresh_ahead: Duration
     """How long before expiry a read triggers a load in the background. Default 0, never."""
+    stale_while_revalidate: Duration
+    """How long after expiry a value is served while it is loaded again in the background. Default 0, not at all."""
+    stale_if_error: Duration
+    """How long after expiry a value is served when the load fails or takes longer than `soft_timeout`. Default 0."""
+    soft_timeout: Duration | None
+    """How long callers wait for a load when there is a value to serve instead; the load goes on. Default: no limit."""
+    error_backoff: Duration
+    """How long after a failed load the next one waits while there is something to serve instead. Default 1."""
+    lease: Duration
+    """After how long without a sign of life another process takes over a load. Default 5."""
     hard_timeout: Duration | None
     """How long a load may take before its callers get LoadTimeoutError; None = as long as it likes. Default 30."""
     store_if: Callable[[Any], bool] | None
     """Whether a loaded value is stored. Default: always."""
-    version: int | str
-    """Part of the decorator's key: raise it when the meaning of the function's result changes. Default 0."""
-    ignore: Sequence[str]
-    """Parameters of the decorated function that do not enter the key."""
+    consistency: Consistency
+    """"strict" asks the server whatever this process holds. Default "eventual"."""
     context: Literal["caller", "clean"]
     """Whether a load sees a copy of its caller's context variables or none. Default "caller"."""
     share: bool
@@ -47,14 +68,23 @@ class LoadOptions(TypedDict, total=False):
     """False: always load, store nothing. Default True."""
 
 
-class CacheOptions(LoadOptions, total=False):
-    """The keyword options of `@cache` and `with_options`."""
+class ServiceOptions(LoadOptions, total=False):
+    """The keyword options of `with_options`."""
 
     ttl: Duration
     """How long a value is fresh. `math.inf` = no expiry. Default 3600."""
 
 
-@dataclass(frozen=True, slots=True)
+class CacheOptions(ServiceOptions, total=False):
+    """The keyword options of `@cache`."""
+
+    version: int | str
+    """Part of the key: raise it when the meaning of the function's result changes. Default 0."""
+    ignore: Sequence[str]
+    """Parameters of the decorated function that do not enter the key."""
+
+
+@dataclass(frozen=True)
 class Options:
     """Resolved options; durations in seconds."""
 
@@ -62,13 +92,32 @@ class Options:
     ttl_jitter: float = 0.05
     none_ttl: float | None = None
     refresh_ahead: float = 0.0
+    stale_while_revalidate: float = 0.0
+    stale_if_error: float = 0.0
+    soft_timeout: float = math.inf
+    error_backoff: float = 1.0
+    lease: float = 5.0
     hard_timeout: float = 30.0
     store_if: Callable[[Any], bool] | None = None
-    version: int | str = 0
-    ignore: tuple[str, ...] = ()
+    consistency: Consistency = "eventual"
     context: Literal["caller", "clean"] = "caller"
     share: bool = False
     enabled: bool = True
+
+    @property
+    def extra(self) -> float:
+        """Seconds for which an entry is kept after its expiry."""
+        return max(self.stale_while_revalidate, self.stale_if_error)
+
+    @cached_property
+    def strict(self) -> bool:
+        """Whether the server has to be asked, whatever this process holds."""
+        return self.consistency == "strict"
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The times around expiry, as the rule for freshness takes them."""
+        return Windows(self.refresh_ahead * 1000, self.stale_while_revalidate * 1000, self.stale_if_error * 1000)
 
     def ttl_of(self, value: object) -> float:
         """The time to live of a loaded value; 0 = it is not to be stored."""
@@ -90,6 +139,10 @@ def resolve(base: Options, given: Mapping[str, object]) -> Options:
             raise ArgumentTypeError(_unknown(name))
         changes[name] = check(name, value)
     options = dataclasses.replace(base, **changes)
+    if "soft_timeout" in given and options.hard_timeout <= options.soft_timeout < math.inf:
+        raise ConfigurationError(
+            f"soft_timeout ({options.soft_timeout:g} s) must be shorter than hard_timeout ({options.hard_timeout:g} s)"
+        )
     if options.refresh_ahead and options.refresh_ahead >= options.ttl:
         if "refresh_ahead" in given:
             raise ConfigurationError(
@@ -100,9 +153,12 @@ def resolve(base: Options, given: Mapping[str, object]) -> Options:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, _CHECKS, n=1)
+    if name in KEY_OPTIONS:
+        return f"{name} belongs to @cache(...), whose keys it shapes; here whoever writes the key decides what is in it"
+    near = difflib.get_close_matches(name, [*_CHECKS, *KEY_OPTIONS], n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown option {name!r}{hint} (allowed: {', '.join(sorted(_CHECKS))})"
+    allowed = f"{', '.join(sorted(_CHECKS))}; @cache takes {', '.join(sorted(KEY_OPTIONS))} too"
+    return f"unknown option {name!r}{hint} (allowed: {allowed})"
 
 
 def _share_of(name: str, value: object) -> float:
@@ -117,6 +173,15 @@ def _zero_or_more(name: str, value: object) -> float:
     seconds = to_seconds(cast("Duration", value), name)
     if seconds < 0:
         raise ConfigurationError(f"{name} must not be negative, but is {value!r}")
+    return seconds
+
+
+def _window(name: str, value: object) -> float:
+    seconds = _zero_or_more(name, value)
+    if math.isinf(seconds):
+        raise ConfigurationError(
+            f"{name} must be finite: an entry that is kept for ever has no expiry to be stale after"
+        )
     return seconds
 
 
@@ -149,18 +214,11 @@ def _predicate(name: str, value: object) -> object:
     return value
 
 
-def _version(name: str, value: object) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ArgumentTypeError(f"{name} must be an int or a str, not {type(value).__name__}")
+def check_consistency(name: str, value: object) -> Consistency:
+    """One of the two. Raises ConfigurationError for anything else."""
+    if value not in ("eventual", "strict"):
+        raise ConfigurationError(f"{name} must be 'eventual' or 'strict', not {value!r}")
     return value
-
-
-def _names(name: str, value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        raise ArgumentTypeError(f"{name} must be a sequence of parameter names; for one, write ({value!r},)")
-    if not isinstance(value, Sequence) or not all(isinstance(one, str) for one in value):
-        raise ArgumentTypeError(f"{name} must be a sequence of parameter names")
-    return tuple(value)
 
 
 def _context(name: str, value: object) -> object:
@@ -174,11 +232,18 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "ttl_jitter": _share_of,
     "none_ttl": _zero_or_more,
     "refresh_ahead": _zero_or_more,
+    "stale_while_revalidate": _window,
+    "stale_if_error": _window,
+    "soft_timeout": _timeout,
+    "error_backoff": _ttl,
+    "lease": _ttl,
     "hard_timeout": _timeout,
     "store_if": _predicate,
-    "version": _version,
-    "ignore": _names,
+    "consistency": check_consistency,
     "context": _context,
     "share": _boolean,
     "enabled": _boolean,
 }
+OPTION_NAMES = frozenset(_CHECKS)
+KEY_OPTIONS = frozenset(("ignore", "version"))
+"""What `@cache` takes beside them: it shapes the key."""

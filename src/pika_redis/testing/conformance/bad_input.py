@@ -91,10 +91,6 @@ class BadInput(Hooks):
                 service.invalidate_tags(tags),
                 service.get_or_load("new", lambda: 1, tags=tags),
             )
-        with refuses(TypeError, "ignore"):
-            await service.get_or_load("new", lambda: 1, ignore=text)
-        with refuses(TypeError, "ignore"):
-            service.with_options(ignore=text)
         assert await service.get_many(["k", "new"]) == ["kept", None]
 
     async def test_a_tag_is_a_text_that_is_not_empty(self, service: FullCacheService) -> None:
@@ -120,6 +116,26 @@ class BadInput(Hooks):
                 await service.get(key, dict)
             with refuses(TypeError, "type="):
                 await service.get_many([key], dict)
+        generic: Any
+        for generic in (dict, list[int], int | None):
+            await all_refuse(TypeError, "type=", service.get_many([], generic), service.get("absent", generic))
+
+    async def test_a_type_is_a_type_whether_or_not_there_is_a_value(self, service: FullCacheService) -> None:
+        await service.set("k", {"a": 1})
+        wrong: Any
+        for wrong in (5, "dict", {"a": int}, (int, str), len, object()):
+            await all_refuse(
+                TypeError,
+                "type=",
+                service.get("k", type=wrong),
+                service.get("absent", type=wrong),
+                service.get_many(["k", "absent"], type=wrong),
+                service.get_many([], type=wrong),
+            )
+        right: Any
+        for right in (dict, dict[str, int], dict[str, int] | None, object):
+            assert await service.get("k", type=right) == {"a": 1}
+            assert await service.get("absent", type=right) is None
 
     async def test_what_cannot_be_held_is_named_with_its_path(self, service: FullCacheService) -> None:
         await service.set("k", "kept")
@@ -176,6 +192,16 @@ class BadInput(Hooks):
             ({"none_ttl": -1}, ValueError, "none_ttl"),
             ({"refresh_ahead": -1}, ValueError, "refresh_ahead"),
             ({"ttl": 10, "refresh_ahead": 10}, ValueError, "refresh_ahead"),
+            ({"stale_while_revalidate": -1}, ValueError, "stale_while_revalidate"),
+            ({"stale_while_revalidate": math.inf}, ValueError, "stale_while_revalidate must be finite"),
+            ({"stale_if_error": "-1s"}, ValueError, "stale_if_error"),
+            ({"stale_if_error": math.inf}, ValueError, "stale_if_error must be finite"),
+            ({"soft_timeout": 0}, ValueError, "soft_timeout"),
+            ({"soft_timeout": 30}, ValueError, "shorter than hard_timeout"),
+            ({"soft_timeout": 5, "hard_timeout": 5}, ValueError, "shorter than hard_timeout"),
+            ({"error_backoff": 0}, ValueError, "error_backoff"),
+            ({"error_backoff": -1}, ValueError, "error_backoff"),
+            ({"lease": 0}, ValueError, "lease"),
             ({"hard_timeout": 500}, ValueError, "500s"),
             ({"hard_timeout": 0}, ValueError, "hard_timeout"),
             ({"store_if": 1}, TypeError, "store_if"),
@@ -187,6 +213,18 @@ class BadInput(Hooks):
             call = {name: value for name, value in options.items() if name != "ttl"}
             with refuses(error, part):
                 await service.get_or_load("k", lambda: 1, options.get("ttl"), **call)
+        assert await service.exists("k") is False
+
+    async def test_what_shapes_the_decorators_key_is_no_option_of_a_service_or_call(
+        self, service: FullCacheService
+    ) -> None:
+        options: Any
+        for options in ({"version": 2}, {"ignore": ("session",)}):
+            (name,) = options
+            with refuses(TypeError, f"{name} belongs to @cache"):
+                service.with_options(**options)
+            with refuses(TypeError, f"{name} belongs to @cache"):
+                await service.get_or_load("k", lambda: 1, **options)
         assert await service.exists("k") is False
 
     async def test_everything_after_ttl_is_given_by_name(self, service: FullCacheService) -> None:

@@ -112,6 +112,20 @@ class ChangesDuringLoads(Hooks):
         assert ended.is_set()
         assert await service.get("k") == "new"
 
+    async def test_a_touch_keeps_the_value_and_the_load_that_is_to_replace_it(self, service: FullCacheService) -> None:
+        database = Database()
+        await service.set("k", "served", ttl=1000)
+        await self.advance(900)
+        assert await service.get_or_load("k", database.load, 1000, refresh_ahead=500) == "served"
+        await database.reached.wait()
+        assert await service.touch("k", 1000) is True
+        database.go.set()
+
+        async def stored() -> bool:
+            return bool(await service.get("k") == "old")
+
+        await until(stored)
+
     async def test_changes_elsewhere_do_not_disturb_a_load(self, service: FullCacheService) -> None:
         other = service.with_options(key_prefix="conformance:other:")
         database = Database()

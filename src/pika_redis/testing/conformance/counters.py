@@ -160,9 +160,10 @@ class CounterVerbs(Hooks):
                 await service.increment("n", amount)  # type: ignore[arg-type]
             with refuses(TypeError, "amount"):
                 await service.decrement("n", amount)  # type: ignore[arg-type]
-        for amount in (2**63, -(2**64)):
-            with refuses(ValueError, "amount"):
-                await service.increment("n", amount)
+        for amount in (2**63, -(2**63), -(2**64)):
+            for verb in (service.increment, service.decrement):
+                with refuses(ValueError, f"amount must be from {1 - 2**63} to {2**63 - 1}, not {amount}"):
+                    await verb("n", amount)
         for ttl in (0, -1, math.nan):
             with refuses(ValueError, "ttl"):
                 await service.increment("n", ttl=ttl)

@@ -6,15 +6,19 @@ from typing import Any
 
 from .bad_input import BadInput
 from .batches import Batches
+from .bulk import BulkLoading
 from .changes import ChangesDuringLoads
 from .counters import CounterVerbs
 from .flights import Flights
 from .lifetimes import Lifetimes
+from .loaded import LoadedValues
 from .loading import Loading
 from .patterns import Patterns
+from .staleness import Staleness
 from .tags import Tags
 from .values import Values
 from .whole import TheServiceItself
+from .writers import Writers
 
 __all__ = ["ConformanceSuite"]
 
@@ -27,8 +31,12 @@ class ConformanceSuite(
     CounterVerbs,
     Tags,
     Loading,
+    LoadedValues,
+    Staleness,
     ChangesDuringLoads,
     Flights,
+    BulkLoading,
+    Writers,
     BadInput,
     TheServiceItself,
 ):

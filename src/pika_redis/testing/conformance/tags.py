@@ -108,6 +108,41 @@ class Tags(Hooks):
         assert await service.exists("v") is False
         assert await service.get_many(["counter", "set"]) == [1, 5]
 
+    async def test_clear_without_a_sweep_ends_this_namespace_and_none_that_begins_like_it(
+        self, service: FullCacheService
+    ) -> None:
+        parent = service.with_options(key_prefix="conformance:shop:")
+        child = service.with_options(key_prefix="conformance:shop:eu:")
+        for face in (parent, child):
+            await face.set_many({"v": ["v"], "n": 1}, ttl=1000)
+            assert await face.get_or_load("loaded", lambda: 5, tags=["t"]) == 5
+        await parent.clear(sweep=False)
+        assert await parent.get_many(["v", "n", "loaded"]) == [None, 1, None]
+        assert await child.get_many(["v", "n", "loaded"]) == [["v"], 1, 5]
+        await child.clear(sweep=False)
+        assert await child.get_many(["v", "n", "loaded"]) == [None, 1, None]
+        await parent.clear()
+
+    async def test_an_entry_belongs_to_the_namespace_that_stored_it(self, service: FullCacheService) -> None:
+        parent = service.with_options(key_prefix="conformance:shop:")
+        child = service.with_options(key_prefix="conformance:shop:eu:")
+        await parent.clear()
+        await parent.set("eu:k", ["parent's"])
+        await parent.increment("eu:n", 5)
+        assert await child.get("k") is None
+        assert await child.exists("k") is False
+        assert await child.get_with_ttl("k") == (None, None)
+        assert await child.touch("k", 60) is False
+        assert await child.increment("n") == 6
+        assert await parent.get("eu:k") == ["parent's"]
+        assert await child.get_or_load("k", lambda: ["child's"]) == ["child's"]
+        assert await parent.get("eu:k") is None
+        assert await child.get("k") == ["child's"]
+        assert await parent.add("eu:k", "new") is True
+        assert await child.get("k") is None
+        assert await child.delete("k") is True
+        await parent.clear()
+
     async def test_what_is_stored_after_clear_lives(self, service: FullCacheService) -> None:
         await service.clear()
         await service.set("k", "v", tags=["t"])

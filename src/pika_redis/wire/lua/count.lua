@@ -1,13 +1,11 @@
 -- Add to a plain integer, or begin one, in one step.
 -- KEYS counter   ARGV amount, ttl in ms for a new counter ('' = none), '1' to create, identity of a dead entry that
 --                may be replaced ('' = none)
--- {1, new value as text}; {0} = absent and not created; {2, first bytes} = the key holds something that is no plain
--- integer: so many that an entry's whole header is among them; {3} = the sum leaves 64 bits.
--- (Values go back as text: Lua's own numbers lose digits beyond 2^53.)
-local longest_header = 33600
-local seen = redis.pcall('GETRANGE', KEYS[1], 0, longest_header - 1)
+-- {1, new value as text}; {0} = absent and not created; {2} = the key holds an entry or foreign bytes; {3} = the sum
+-- leaves 64 bits; {4} = the key holds no string. (Values go back as text: Lua's numbers lose digits beyond 2^53.)
+local seen = redis.pcall('GETRANGE', KEYS[1], 0, 31)
 if type(seen) == 'table' then
-  return {2, ''}
+  return {4}
 end
 if seen == '' and redis.call('EXISTS', KEYS[1]) == 0 then
   seen = false
@@ -20,7 +18,7 @@ if not seen and ARGV[3] ~= '1' then
   return {0}
 end
 if seen and not string.match(seen, '^-?%d+$') then
-  return {2, seen}
+  return {2}
 end
 local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1])
 if type(sum) == 'table' then
@@ -28,7 +26,7 @@ if type(sum) == 'table' then
     return {3}
   end
   if string.find(sum.err, 'not an integer', 1, true) then
-    return {2, seen or ''}
+    return {2}
   end
   return sum
 end

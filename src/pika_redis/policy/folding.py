@@ -1,0 +1,138 @@
+"""Many loads of one key each, made by one call of a loader that takes many.
+
+A `Folding` is told at the beginning how many loads may come. Each of them comes and waits, or is told not to come: its
+key was loaded by another process, say. When all have decided, the loader is called once with the items of those who
+came. What it gives is a mapping from items, in which an absent item is a None, or a sequence aligned with the items.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any
+
+from ..errors import ArgumentTypeError
+from .flights import Flights, Load, loading
+from .loader import run_loader
+
+__all__ = ["BulkLoader", "Folding", "TickFolding", "aligned"]
+
+BulkLoader = Callable[[list[Any]], object]
+"""Called with a list of items; gives a mapping or a sequence, or an awaitable of one."""
+
+
+def aligned(result: object, items: Sequence[Any]) -> list[object]:
+    """What a loader gave for each of the items. Raises ArgumentTypeError for what can't be told apart."""
+    if isinstance(result, Mapping):
+        return [result.get(item) for item in items]
+    if isinstance(result, Sequence) and not isinstance(result, str | bytes):
+        if len(result) == len(items):
+            return list(result)
+        raise ArgumentTypeError(f"the loader was asked for {len(items)} items and gave {len(result)} values")
+    raise ArgumentTypeError(
+        f"the loader must give a mapping from items or a sequence aligned with them, not {type(result).__name__}"
+    )
+
+
+class _Call:
+    """One call of the loader, and who waits for it."""
+
+    def __init__(self, loader: BulkLoader, flights: Flights) -> None:
+        self._loader = loader
+        self._flights = flights
+        self._items: list[Any] = []
+        self._waiting: list[asyncio.Future[object]] = []
+        self._loads: dict[Load, None] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, item: object) -> asyncio.Future[object]:
+        """One more item; the future gives its value."""
+        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._items.append(item)
+        self._waiting.append(answer)
+        self._loads.update(dict.fromkeys(loading.get()))
+        return answer
+
+    def start(self, context: Context) -> None:
+        """Call the loader."""
+        context.run(loading.set, tuple(self._loads))
+        task = asyncio.get_running_loop().create_task(self._run(), context=context, name="pika-redis bulk load")
+        self._task = task
+
+    def give_up(self) -> None:
+        """Somebody stopped waiting; when nobody waits any more the call ends."""
+        if self._task is not None and all(answer.done() for answer in self._waiting):
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            async with self._flights.room.place(math.inf, "a batch"):
+                result = await run_loader(partial(self._loader, list(self._items)), math.inf, "a batch")
+            values = aligned(result, self._items)
+        except asyncio.CancelledError:
+            for answer in self._waiting:
+                answer.cancel()
+            raise
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to those who wait)
+            for answer in self._waiting:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for answer, value in zip(self._waiting, values, strict=True):
+            if not answer.done():
+                answer.set_result(value)
+
+
+class Folding:
+    """One call for the loads of a batch. In one event loop."""
+
+    def __init__(self, loader: BulkLoader, most: int, flights: Flights) -> None:
+        self._call = _Call(loader, flights)
+        self._undecided = most
+        self._context = copy_context()
+
+    async def load(self, item: object) -> object:
+        """The value of one item. Raises what the loader raises."""
+        answer = self._call.add(item)
+        self.decide()
+        try:
+            return await answer
+        finally:
+            self._call.give_up()
+
+    def decide(self) -> None:
+        """One more has come, or will not."""
+        self._undecided -= 1
+        if not self._undecided and len(self._call):
+            self._call.start(self._context)
+
+
+class TickFolding:
+    """One call for the loads that come in the same tick of the loop."""
+
+    def __init__(self, loader: BulkLoader, flights: Flights) -> None:
+        self._loader = loader
+        self._flights = flights
+        self._call: _Call | None = None
+
+    async def load(self, item: object) -> object:
+        """The value of one item. Raises what the loader raises."""
+        call = self._call
+        if call is None:
+            call = self._call = _Call(self._loader, self._flights)
+            asyncio.get_running_loop().call_soon(self._start, call, copy_context())
+        answer = call.add(item)
+        try:
+            return await answer
+        finally:
+            call.give_up()
+
+    def _start(self, call: _Call, context: Context) -> None:
+        self._call = None
+        call.start(context)

@@ -1,0 +1,109 @@
+"""The verbs that look, once for every service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, overload
+
+from ..model.counters import Counters
+from ..model.missing import MISSING
+from ..policy.rules.options import Consistency, check_consistency
+from ..storage.store import Store
+from .answers import Answers
+from .key_checks import check_key, check_keys
+from .key_text import bound_key
+
+__all__ = ["Lookups"]
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class Lookups:
+    """What a service does to look at entries."""
+
+    _prefix: str
+    _max_key_length: int
+    _store: Store
+    _answers: Answers
+    _counters: Counters
+
+    def name_of(self, key: str) -> str:
+        """The full server key. Raises ArgumentTypeError, ArgumentError."""
+        if type(key) is str and 0 < len(key) <= self._max_key_length and key[0] != "#" and key.isascii():
+            return self._prefix + key
+        return self._prefix + bound_key(check_key(key), self._max_key_length)
+
+    def _names(self, keys: Sequence[str]) -> list[str]:
+        return [self.name_of(key) for key in check_keys(keys)]
+
+    @overload
+    async def get(self, key: str, default: None = None, *, consistency: Consistency | None = None) -> Any: ...
+    @overload
+    async def get(self, key: str, default: D, *, consistency: Consistency | None = None) -> Any | D: ...
+    @overload
+    async def get(
+        self, key: str, default: None = None, *, type: type[T], consistency: Consistency | None = None
+    ) -> T | None: ...
+    @overload
+    async def get(self, key: str, default: D, *, type: type[T], consistency: Consistency | None = None) -> T | D: ...
+    async def get(
+        self,
+        key: str,
+        default: Any = None,
+        *,
+        type: type[Any] | None = None,
+        consistency: Consistency | None = None,
+    ) -> Any:
+        """The value of `key`, or `default` when there is none.
+
+        `type` builds plain data into a dataclass, Struct, pydantic model, TypedDict or enum; data that does not fit is
+        a miss. The model classes that it reaches may be rebuilt from stored bytes from then on. `consistency="strict"`
+        asks the server, with the nonces of the entry's tags, whatever this process holds. Raises ArgumentError or
+        ArgumentTypeError for a bad key, default or type, CacheUnavailableError.
+        """
+        if type is not None or default is not None:
+            self._answers.expect(default, type)
+        name = self.name_of(key)
+        if consistency is not None and check_consistency("consistency", consistency) == "strict":
+            value = await self._store.get(name, strict=True)
+        else:
+            value = self._store.hit(name, 0.0)
+            if value is MISSING:
+                value = await self._store.get(name)
+        if value is MISSING or type is not None:
+            return self._answers.of(value, default, type)
+        self._counters.hits += 1
+        return value
+
+    @overload
+    async def get_many(self, keys: Sequence[str], default: None = None) -> list[Any]: ...
+    @overload
+    async def get_many(self, keys: Sequence[str], default: D) -> list[Any | D]: ...
+    @overload
+    async def get_many(self, keys: Sequence[str], default: None = None, *, type: type[T]) -> list[T | None]: ...
+    @overload
+    async def get_many(self, keys: Sequence[str], default: D, *, type: type[T]) -> list[T | D]: ...
+    async def get_many(self, keys: Sequence[str], default: Any = None, *, type: type[Any] | None = None) -> list[Any]:
+        """Values aligned with `keys`, `default` in the gaps. Raises as `get`."""
+        self._answers.expect(default, type)
+        values = await self._store.get_many(self._names(keys))
+        return [self._answers.of(value, default, type) for value in values]
+
+    async def exists(self, key: str) -> bool:
+        """Whether `get` would find a value. Raises as `get`."""
+        return await self._store.remaining(self.name_of(key)) is not None
+
+    async def get_with_ttl(self, key: str) -> tuple[Any, float | None]:
+        """The value and its remaining seconds (`math.inf` = no expiry); (None, None) when absent."""
+        value, left = await self._store.get_with_ttl(self.name_of(key))
+        return self._answers.of(value, None, None), left
+
+    async def remaining_ttl(self, key: str) -> float | None:
+        """Remaining seconds; `math.inf` = no expiry, None = absent."""
+        return await self._store.remaining(self.name_of(key))
+
+    @property
+    def counts(self) -> Counters:
+        """What was counted so far in this process: the live object, without the size of the store."""
+        return self._counters

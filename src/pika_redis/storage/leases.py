@@ -1,0 +1,284 @@
+"""The right to load: leases and claims on the server, and storing what was loaded.
+
+One rule for every store: *only if the key still holds the identity that was seen before the load*. So whatever changes
+the key meanwhile, a plain DEL from a shell included, makes the store fail.
+
+- A key that holds nothing gets a *lease* in its place: one process of the fleet wins it, and its identity is what the
+  store compares with.
+- A key that still has an entry (due for a refresh, expired, ended by a tag) keeps it, and gets a *claim* beside it.
+  Claims save loads; correct is the store by the comparison alone. After a failed load a mark takes the place of the
+  claim: who has something to serve lets the load rest until it is gone, others take it over at once.
+
+Who does not win waits for the push that the key or the claim changed, at most as long as a lease lives since the last
+sign, and looks again. Where the server tells nothing, the key is looked at in growing intervals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import cast
+
+from ..codec.envelope import IDENTITY
+from ..errors import CacheServerError, LoadFailedError
+from ..model.entry import Capture, Draft, Failure, Found, Hold, Outcome, Terms
+from ..wire.connection import Command, Reply
+from ..wire.loops import LoopLocal
+from ..wire.replies import Disconnected
+from ..wire.scripts import RELEASE, RENEW, REPLACE
+from .namespace import Namespace
+from .near import Near
+from .reader import Reader
+from .records import Records, ttl_ms, whole
+from .remote_tags import RemoteTags
+
+__all__ = ["Leases"]
+
+_FIRST_LOOK, _LAST_LOOK = 0.01, 0.2
+
+
+class Leases:
+    """Leases and claims in one namespace."""
+
+    def __init__(
+        self, nears: LoopLocal[Near], namespace: Namespace, records: Records, tags: RemoteTags, reader: Reader
+    ) -> None:
+        self._nears = nears
+        self._namespace = namespace
+        self._records = records
+        self._tags = tags
+        self._reader = reader
+
+    # -- beginning ----------------------------------------------------------------------------------------------
+
+    async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
+        """Take a load upon us. None when somebody else has it, or the key changed: look again.
+
+        Waits at most `terms.patience` seconds for a load elsewhere to end. Raises CacheUnavailableError,
+        CacheServerError; LoadFailedError when loads failed a moment ago and this one is to rest.
+        """
+        near = self._nears.get()
+        if found.marker == b"H":
+            return Hold(found.identity, found.capture, storable=False)
+        token = os.urandom(IDENTITY - 1)
+        leases = found.marker == b"L" or (found.entry is None and found.identity[:1] in (b"", b"#"))
+        where = key if leases else self._namespace.claim_key(key)
+        try:
+            with near.watches.on([key] if leases else [key, where]) as change:
+                take = self._lease if leases else self._claim
+                hold, wait = await take(near, key, found, token, terms)
+                if hold is None:
+                    if wait and terms.patience:
+                        await self._until_changed(near, where, change, min(terms.lease, terms.patience))
+                    return None
+            capture = await self._tags.complete(near, self._capture(near, found, terms.tags), terms.tags, terms.ttl)
+        except BaseException:
+            self._let_go(near, where, b"L" + token if leases else token)
+            raise
+        hold = replace(hold, capture=capture, began=near.now())
+        return hold if capture.complete else hold.forbidden()
+
+    async def _lease(self, near: Near, key: str, found: Found, token: bytes, terms: Terms) -> tuple[Hold | None, bool]:
+        """The lease, or None and whether it is worth waiting."""
+        identity = b"L" + token
+        if found.identity[:1] == b"#":  # foreign bytes: they give way at once
+            taken = await near.node.run(REPLACE, key, (found.identity, identity, _ms(terms.lease)))
+            return (Hold(identity, found.capture, renewable=True) if taken else None), False
+        taken, held = await near.node.call_many(
+            [("SET", key, identity, "NX", "PX", _ms(terms.lease)), ("GETRANGE", key, 0, IDENTITY - 1)],
+        )
+        if isinstance(held, CacheServerError) and held.code == "WRONGTYPE":
+            return Hold(b"", found.capture), False  # no string: read as absent, and the store replaces it
+        _raise(taken, held)
+        if held == identity:  # also when a repeat finds its own
+            return Hold(identity, found.capture, renewable=True), False
+        return None, isinstance(held, bytes) and held[:1] == b"L"
+
+    async def _claim(self, near: Near, key: str, found: Found, token: bytes, terms: Terms) -> tuple[Hold | None, bool]:
+        """The claim, or None and whether it is worth waiting."""
+        claim_key = self._namespace.claim_key(key)
+        taken, held, claimed = await near.node.call_many(
+            [
+                ("SET", claim_key, token, "NX", "PX", _ms(terms.lease)),
+                _look(key, found.identity),
+                ("GET", claim_key),
+            ]
+        )
+        _raise(taken, held, claimed)
+        held = _identity(held, found.identity)
+        failure = _failure(claimed)
+        if failure is not None and held == found.identity:
+            _rest(key, failure, terms)
+            mark = cast("bytes", claimed)[:IDENTITY]
+            if not await near.node.run(REPLACE, claim_key, (mark, token, _ms(terms.lease))):
+                return None, True
+        elif claimed != token:
+            return None, held == found.identity
+        if held == found.identity:
+            return Hold(found.identity, found.capture, token, renewable=True, failure=failure), False
+        await near.node.run(RELEASE, claim_key, (token,))
+        return None, False
+
+    @staticmethod
+    def _let_go(near: Near, where: str, token: bytes) -> None:
+        """Whoever wanted the lease or claim is gone; nobody else shall wait for it. Waits for nothing."""
+        with contextlib.suppress(Disconnected):
+            near.node.connection.call(RELEASE.command(where, (token,))).add_done_callback(_ignore)
+
+    def _capture(self, near: Near, found: Found, tags: Sequence[str]) -> Capture:
+        """The nonces as they are now, before the load; where the server tells nothing, as they were read last."""
+        known = self._tags.captured(near, tags)
+        return known if near.tracks else Capture(found.capture.epoch, {**known.tags, **found.capture.tags})
+
+    async def _until_changed(self, near: Near, key: str, change: asyncio.Future[None], seconds: float) -> None:
+        if near.tracks:
+            await asyncio.wait({change}, timeout=seconds)
+            return
+        ends = near.now() + seconds
+        pause = _FIRST_LOOK
+        held = seen = await near.node.call(("GETRANGE", key, 0, IDENTITY - 1))
+        while held == seen and seen and near.now() < ends:
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not a secret)
+            pause = min(2 * pause, _LAST_LOOK)
+            seen = await near.node.call(("GETRANGE", key, 0, IDENTITY - 1))
+
+    # -- meanwhile ------------------------------------------------------------------------------------------------
+
+    async def renew(self, key: str, hold: Hold, lease: float) -> bool:
+        """Let a lease or claim live on; False when it is ours no more. Raises as `begin`."""
+        where, token = self._place(key, hold)
+        return bool(await self._nears.get().node.run(RENEW, where, (token, _ms(lease))))
+
+    async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
+        """The hold for these tags and for those that the loader named afterwards.
+
+        What was not captured before the load may have been invalidated during it; then nothing may be stored. Raises
+        as `begin`.
+        """
+        late = [tag for tag in named if tag not in hold.capture.tags]
+        near = self._nears.get()
+        nonces = dict(hold.capture.tags)
+        old_enough = True
+        if late:
+            seen, old_enough = await self._tags.read_older(near, late, hold.began)
+            nonces.update(seen.tags)
+        wanted = dict.fromkeys([*tags, *named])
+        hold = replace(hold, capture=Capture(hold.capture.epoch, {tag: nonces.get(tag) for tag in wanted}))
+        return hold if old_enough and hold.capture.complete else hold.forbidden()
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
+        """Store what was loaded, if nothing changed the key since. Raises SerializationError, and as `begin`."""
+        if not hold.storable:
+            return Outcome.OVERTAKEN
+        near = self._nears.get()
+        packed = self._records.pack(draft)
+        entry = self._records.seal(draft, packed, hold.capture, near.node.server_ms())
+        tags = list(hold.capture.tags)
+        after: list[Command] = [("GETRANGE", key, 0, IDENTITY - 1)]
+        if hold.claim:
+            after.append(RELEASE.command(self._namespace.claim_key(key), (hold.claim,)))
+        if not near.tracks:
+            after.append(self._tags.read_command(tags))
+        see = partial(self._see_stored, near, key, entry, tags)
+        arguments = (hold.identity, entry, ttl_ms(draft.ttl + draft.extra) or "")
+        stored = (await near.node.run_with(REPLACE, key, arguments, after, see))[0]
+        if not stored:
+            return Outcome.OVERTAKEN
+        return Outcome.STORED if self._tags.holds(near, hold.capture) else Outcome.DOUBTFUL
+
+    def _see_stored(self, near: Near, key: str, entry: bytes, tags: Sequence[str], reply: Reply) -> Reply:
+        """The store was answered, and the tracked read behind it. Within the parser."""
+        assert isinstance(reply, list)
+        near.changed(key)
+        if not near.tracks:
+            self._tags.learn(near, tags, reply[-1])
+        elif reply[0] == 1 and reply[1] == entry[:IDENTITY]:
+            record = self._reader.judged(near, entry)
+            if record.live:
+                record.home = self._namespace.prefix
+                near.keep(key, record, len(entry))
+        return reply
+
+    async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        """The load failed: for so long a mark takes the place of the lease, or of the claim beside an entry.
+
+        Raises as `begin`.
+        """
+        near = self._nears.get()
+        mark = b"F" + os.urandom(IDENTITY - 1) + failure.to_bytes()
+        if hold.claim and hold.identity[:1] != b"F":
+            await near.node.run(REPLACE, self._namespace.claim_key(key), (whole(hold.claim), mark, _ms(seconds)))
+        elif hold.renewable:
+            after = [RELEASE.command(self._namespace.claim_key(key), (hold.claim,))] if hold.claim else []
+            await near.node.run_with(REPLACE, key, (hold.identity, mark, _ms(seconds)), after)
+
+    async def release(self, key: str, hold: Hold) -> Outcome:
+        """Nothing will be stored. Raises as `begin`."""
+        near = self._nears.get()
+        where, token = self._place(key, hold)
+        if not hold.renewable:  # a guard stands there, or bytes of another type
+            return Outcome.OVERTAKEN
+        tags = list(hold.capture.tags)
+        after: list[Command] = [_look(key, hold.identity)]
+        if not near.tracks:
+            after.append(self._tags.read_command(tags))
+
+        def see(reply: Reply) -> Reply:
+            assert isinstance(reply, list)
+            if not near.tracks:
+                self._tags.learn(near, tags, reply[-1])
+            return reply
+
+        ours, held, *_ = await near.node.run_with(RELEASE, where, (token,), after, see)
+        unchanged = bool(ours) if not hold.claim else _identity(held, hold.identity) == hold.identity
+        return Outcome.CURRENT if unchanged and self._tags.holds(near, hold.capture) else Outcome.OVERTAKEN
+
+    def _place(self, key: str, hold: Hold) -> tuple[str, bytes]:
+        """The key of the lease or claim, and what it holds."""
+        return (self._namespace.claim_key(key), hold.claim) if hold.claim else (key, hold.identity)
+
+
+def _look(key: str, identity: bytes) -> Command:
+    """The command that reads as much of a key as is to be compared with an identity."""
+    return ("GET", key) if identity[:1] == b"#" else ("GETRANGE", key, 0, IDENTITY - 1)
+
+
+def _identity(held: Reply, identity: bytes) -> Reply:
+    """What `_look` gave, in the form of that identity."""
+    return whole(held) if isinstance(held, bytes) and identity[:1] == b"#" else held
+
+
+def _failure(claim: Reply) -> Failure | None:
+    """What stands in the place of a claim after a failed load; None for a claim."""
+    if isinstance(claim, bytes) and claim[:1] == b"F" and len(claim) > IDENTITY:
+        return Failure.from_bytes(claim[IDENTITY:])
+    return None
+
+
+def _rest(key: str, failure: Failure, terms: Terms) -> None:
+    """Refuse a load that would begin too soon after one that failed."""
+    if terms.spare or failure.processes > 1:
+        raise LoadFailedError(f"the load of {key!r} failed a moment ago")
+
+
+def _ignore(asked: asyncio.Future[Reply]) -> None:
+    """Take note of an error, or the loop would complain that nobody did."""
+    if not asked.cancelled():
+        asked.exception()
+
+
+def _ms(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _raise(*replies: Reply) -> None:
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply

@@ -1,0 +1,214 @@
+"""What one event loop holds of one server: the connection, copies of entries, nonces, and who waits for a change.
+
+Strategy. The server tells the connection T of every change to a key that was read over it (RESP3 tracking, the default
+mode). So a copy may be served without asking, if four things hold:
+
+1. A copy is made only from the reply to a tracked read, *in the parser*, in the order of the wire. Made after the
+   `await` it could come behind a push that stood in the same segment, and be stale for ever.
+2. Own writes end copies in the parser too, when their reply is parsed: the server's push to ourselves comes later.
+   And after an own write the server no longer tracks the key, so nothing is copied from what was written, but from a
+   tracked read behind it.
+3. A lost connection, a push of "everything" and another role of the server end all copies.
+4. Copies are served only while there is *proof* that the server had nothing to tell: any reply, dated by when its
+   command was written, not older than `T_LEASE`. So a cut cable, a stopped process or a blocked loop costs at most
+   that much staleness. A hit that finds the proof half-way old asks for a new one; who is idle asks nothing.
+
+Facts that this rests on are tests in `tests/storage/test_server_facts.py`. Sources: the documentation of client-side
+caching of Redis; the same design in rueidis; an open bug of Lettuce (issue 3481) shows what breaking rule 1 does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import random
+from collections.abc import Sequence
+from typing import cast
+
+from ..errors import CacheUnavailableError
+from ..model.clock import Clock
+from ..model.counters import Counters
+from ..wire.connection import Command, Connection, Reply
+from ..wire.endpoint import Endpoint
+from ..wire.framing import Push
+from ..wire.handshake import ServerFacts
+from ..wire.node import Node
+from ..wire.progress import Proof
+from ..wire.replies import Disconnected
+from ..wire.slots import Observer
+from .eviction import S3Fifo
+from .nonces import Nonces
+from .records import Record
+from .watches import Watches
+
+__all__ = ["T_LEASE", "Near"]
+
+_log = logging.getLogger("pika_redis")
+T_LEASE = 3.0
+"""Seconds for which copies are served without a sign from the server."""
+_REREAD = 30.0
+"""Seconds after which nonces in use are read again, or a server that is short of memory would evict them first."""
+_PAGE = 1000
+_OVERHEAD = 500
+"""Bytes of a copy beside its payload, measured with tracemalloc."""
+
+
+class Near:
+    """The near side of one server, in one event loop. The listener of its connection T."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, counters: Counters, max_bytes: int
+    ) -> None:
+        self.node = Node(loop, endpoint, clock, self if max_bytes else None)
+        self.tracks = False
+        """Whether the server tells of changes; when it doesn't, nothing is kept and nonces are read with each entry."""
+        self.nonces = Nonces()
+        self.watches = Watches(loop)
+        self.copies: dict[str, Record] = {}
+        self.proof = Proof()
+        self.now = clock.monotonic
+        self._counters = counters
+        self._max_bytes = max_bytes
+        self._queues: S3Fifo[Record] = S3Fifo(max_bytes)
+        self._asking = False
+        self._beats = 0
+        self._reread_at = 0.0
+        self._said = False
+
+    # -- as the listener of T -----------------------------------------------------------------------------------
+
+    def made(self, connection: Connection, facts: ServerFacts) -> None:
+        self._forget()
+        self.proof = connection.proof
+        self.tracks = facts.untracked is None
+        self._reread_at = self.now() + _REREAD
+        if not self.tracks and not self._said:
+            self._said = True
+            _log.warning("the server does not tell of changed keys, every read asks it: %s", facts.untracked)
+
+    def pushed(self, push: Push) -> None:
+        if push[0] != b"invalidate":
+            return
+        if push[1] is None:
+            self._forget()
+            return
+        for key in push[1]:
+            self.changed(key.decode("utf-8", "surrogateescape"))
+
+    def lost(self) -> None:
+        self.tracks = False
+        self.proof = Proof()
+        self._forget()
+
+    # -- copies -----------------------------------------------------------------------------------------------
+
+    def copy_of(self, key: str, home: str, ahead: float) -> Record | None:
+        """The copy that may be served now, and for `ahead` seconds more; None when the server has to be asked."""
+        record = self.copies.get(key)
+        if record is None or record.home != home:
+            return None
+        now = self.now()
+        silent = now - self.proof.at
+        if now + ahead >= record.ends or silent >= T_LEASE or not record.is_current():
+            return None
+        if silent > T_LEASE / 2 or now > self._reread_at:
+            self._tend(now)
+        record.reads += 1
+        return record
+
+    def keep(self, key: str, record: Record, size: int) -> None:
+        """Hold a copy of what a tracked read gave. Within the parser."""
+        self._drop(key)
+        record.key = key
+        record.size = _OVERHEAD + len(key) + size
+        record.ends = self._ends(record)
+        self.copies[key] = record
+        for gone in self._queues.add(record):
+            self._counters.evictions += 1
+            if self.copies.get(gone.key) is gone:
+                del self.copies[gone.key]
+
+    def changed(self, key: str) -> None:
+        """The key changed, or will have changed for who comes next. Within the parser."""
+        self._drop(key)
+        self.nonces.end(key)
+        self.watches.wake(key)
+
+    def ends_copies(self, keys: Sequence[str]) -> Observer:
+        """An observer for the reply to an own write of these keys."""
+
+        def see(reply: Reply) -> Reply:
+            for key in keys:
+                self.changed(key)
+            return reply
+
+        return see
+
+    def _drop(self, key: str) -> None:
+        held = self.copies.pop(key, None)
+        if held is not None:
+            self._queues.drop(held)
+
+    def _forget(self) -> None:
+        self.copies = {}
+        self._queues = S3Fifo(self._max_bytes)
+        self.nonces.clear()
+        self.watches.wake_all()
+
+    def _ends(self, record: Record) -> float:
+        header = record.header
+        assert header is not None
+        if not header.fresh_ms:
+            return float("inf")
+        now = self.now()
+        return min(self.node.local_time(header.born_ms + header.fresh_ms), now + header.fresh_ms / 1000)
+
+    async def hear(self) -> None:
+        """Wait until everything was heard that other connections of ours may have changed by now."""
+        if self.tracks:
+            with contextlib.suppress(CacheUnavailableError):  # without a connection there are no copies
+                await self.node.call(("PING",))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.node.aclose()
+
+    def abandon(self) -> None:
+        """In a forked child, or when the loop is closed."""
+        self.node.abandon()
+
+    # -- staying believable -------------------------------------------------------------------------------------
+
+    def _tend(self, now: float) -> None:
+        """Ask for a sign of life and, now and then, for the role and the nonces in use. Waits for nothing."""
+        if self._asking:
+            return
+        keys: list[str] = []
+        if now > self._reread_at:
+            self._reread_at = now + _REREAD * random.uniform(0.9, 1.0)  # noqa: S311 (jitter, not a secret)
+            keys = self.nonces.in_use()
+        self._beats += 1
+        commands: list[Command] = [("HELLO",) if self._beats % 3 == 0 else ("PING",)]
+        commands += [("MGET", *keys[start : start + _PAGE]) for start in range(0, len(keys), _PAGE)]
+        try:
+            asked = self.node.ask_many(commands, lambda replies: self._tended(keys, cast("list[Reply]", replies)))
+        except Disconnected:
+            return
+        self._asking = True
+        asked.add_done_callback(self._asked)
+
+    def _tended(self, keys: list[str], replies: list[Reply]) -> list[Reply]:
+        role = replies[0].get(b"role") if isinstance(replies[0], dict) else None
+        if isinstance(role, bytes) and self.node.became(role.decode()):
+            self._forget()
+        pages = [reply for reply in replies[1:] if isinstance(reply, list)]
+        for key, raw in zip(keys, itertools.chain(*pages), strict=False):
+            self.nonces.learn(key, raw)
+        return replies
+
+    def _asked(self, asked: asyncio.Future[list[Reply]]) -> None:
+        self._asking = False
+        if not asked.cancelled():
+            asked.exception()  # no answer is no proof; whoever reads next finds out why

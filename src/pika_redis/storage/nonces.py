@@ -1,0 +1,91 @@
+"""Tags and epochs of a server as they stand, as far as one connection was told.
+
+A nonce is learnt from a tracked read, in the parser, and is known until the server pushes that its key changed; a
+nonce never returns, so what carries the one that is known now is current. What is not known is read again.
+
+Entries hold the `Nonce` objects themselves: comparing costs no look-up, and a push ends all entries of a tag at once.
+An object stays in its place when its nonce becomes unknown, so entries come to life again when the same one is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..wire.connection import Reply
+
+__all__ = ["HOLD_MARK", "Nonce", "Nonces", "nonce_in"]
+
+HOLD_MARK = b"H\xff"
+"""How a writer's hold begins, in the place of an entry or a tag."""
+_NONCE = 8
+_MOST = 100_000
+
+
+def nonce_in(raw: Reply) -> bytes | None:
+    """The nonce in the value of a tag or an epoch; None when it is missing or holds something else."""
+    if isinstance(raw, bytes) and len(raw) == 1 + _NONCE + 4 and raw[:1] == b"T":
+        return raw[1:9]
+    return None
+
+
+class Nonce:
+    """What is known of one tag or epoch."""
+
+    __slots__ = ("now", "used")
+
+    def __init__(self) -> None:
+        self.now: bytes | None = None
+        """The nonce as it stands; None = not known."""
+        self.used = False
+        """Whether something was compared with it since it was last read."""
+
+
+class Nonces:
+    """The nonces of one server, by full key."""
+
+    __slots__ = ("_nonces",)
+
+    def __init__(self) -> None:
+        self._nonces: dict[str, Nonce] = {}
+
+    def at(self, key: str) -> Nonce:
+        """The nonce of a key, known or not."""
+        nonce = self._nonces.get(key)
+        if nonce is None:
+            if len(self._nonces) >= _MOST:
+                self._forget_some()
+            nonce = self._nonces[key] = Nonce()
+        return nonce
+
+    def learn(self, key: str, raw: Reply) -> None:
+        """The key was read, within the parser."""
+        self.at(key).now = nonce_in(raw)
+
+    def end(self, key: str) -> None:
+        """The key changed, or may have."""
+        nonce = self._nonces.get(key)
+        if nonce is not None:
+            nonce.now = None
+
+    def in_use(self) -> list[str]:
+        """The keys of known nonces that something was compared with since the last call."""
+        keys = [key for key, nonce in self._nonces.items() if nonce.used and nonce.now is not None]
+        for key in keys:
+            self._nonces[key].used = False
+        return keys
+
+    def clear(self) -> None:
+        """Nothing is known any more."""
+        self._end(self._nonces.values())
+        self._nonces = {}
+
+    def _forget_some(self) -> None:
+        """Make room: what was not used lately goes, in case of need everything."""
+        gone = {key: nonce for key, nonce in self._nonces.items() if not nonce.used} or self._nonces
+        self._end(gone.values())
+        self._nonces = {key: nonce for key, nonce in self._nonces.items() if key not in gone}
+
+    @staticmethod
+    def _end(nonces: Iterable[Nonce]) -> None:
+        for nonce in nonces:
+            nonce.now = None

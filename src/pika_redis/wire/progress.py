@@ -1,0 +1,58 @@
+"""How far a connection has come: what the socket took, and up to when the server is known to have answered."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+__all__ = ["NEVER", "Proof", "Upload"]
+
+NEVER = -math.inf
+
+
+class Upload:
+    """Bytes on their way to the server."""
+
+    __slots__ = ("_backlog", "_taken", "_written")
+
+    def __init__(self) -> None:
+        self._written = self._taken = self._backlog = 0  # given to the transport, taken by the kernel, between
+
+    def wrote(self, count: int) -> None:
+        """The transport was given so many bytes."""
+        self._written += count
+
+    def moves(self, backlog: int) -> bool:
+        """Whether a full buffer, which holds `backlog` bytes now, has got emptier since the last look."""
+        taken = self._written - backlog
+        moved = self._backlog > 0 and taken > self._taken
+        self._backlog, self._taken = backlog, taken
+        return moved
+
+
+class Proof:
+    """When the latest command that has its reply was written.
+
+    At that time, or later, the server was there and sent everything that it had to tell before; all of it has been
+    parsed, because it came first. So whatever it did before `at` and pushes is known here.
+    """
+
+    __slots__ = ("_sent", "_writes", "at")
+
+    def __init__(self) -> None:
+        self.at = NEVER
+        """Seconds of our monotonic clock."""
+        self._sent = 0
+        self._writes: deque[tuple[int, float]] = deque()  # number of a write's first command, and when
+
+    def wrote(self, commands: int, now: float) -> None:
+        """So many commands leave now."""
+        self._writes.append((self._sent, now))
+        self._sent += commands
+
+    def answered(self, due: int) -> None:
+        """Replies were parsed; `due` commands that were written still have none."""
+        answered = self._sent - due
+        writes = self._writes
+        while writes and writes[0][0] < answered:
+            self.at = writes.popleft()[1]

@@ -1,0 +1,157 @@
+"""One process of a fleet: takes orders, a line of JSON each, and answers them, a line each, in the order they end.
+
+It ends with its standard input, that is with its parent. Loaders tell the server when they begin and end, and wait at a
+gate that the test opens, so that no test has to sleep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from typing import Any
+
+import hiredis
+
+from pika_redis import MISSING, RedisService
+from pika_redis.testing import FakeClock
+from pika_redis.wire.progress import Proof
+
+_commands = 0
+_wrote = Proof.wrote
+
+
+def _counted(self: Proof, commands: int, now: float) -> None:
+    global _commands
+    _commands += commands
+    _wrote(self, commands, now)
+
+
+setattr(Proof, "wrote", _counted)  # noqa: B010 (mypy knows better what a method is)
+
+
+class Worker:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.services: dict[str, RedisService] = {}
+        self.clocks: dict[str, FakeClock] = {}
+        self.reads: list[tuple[float, Any]] = []
+        self.reading = False
+
+    def service(self, prefix: str) -> RedisService:
+        if prefix not in self.services:
+            self.services[prefix] = RedisService(self.url, key_prefix=prefix, clock=self.clocks.get(prefix))
+        return self.services[prefix]
+
+    async def obey(self, order: dict[str, Any]) -> Any:
+        return await getattr(self, f"do_{order.pop('do')}")(**order)
+
+    async def do_load(
+        self, prefix: str, key: str, value: Any, tasks: int = 1, gate: str = "", **options: Any
+    ) -> list[Any]:
+        """The different results of so many tasks that ask for one key at once."""
+        service = self.service(prefix)
+        log = f"log of {prefix}"
+
+        async def load() -> Any:
+            await service.execute("RPUSH", log, f"+{value}")
+            if gate:
+                await service.execute("BLPOP", f"{gate} of {prefix}", 0)
+            await service.execute("RPUSH", log, f"-{value}")
+            return value
+
+        results = await asyncio.gather(*[service.get_or_load(key, load, **options) for _ in range(tasks)])
+        return sorted(set(results))
+
+    async def do_get(self, prefix: str, key: str) -> Any:
+        return await self.service(prefix).get(key)
+
+    async def do_set(self, prefix: str, key: str, value: Any) -> None:
+        await self.service(prefix).set(key, value)
+
+    async def do_hear_and_get(self, prefix: str, key: str) -> Any:
+        await self.service(prefix)._nears.get().hear()
+        return await self.service(prefix).get(key)
+
+    async def do_fake_time(self, prefix: str) -> None:
+        self.clocks[prefix] = FakeClock()
+
+    async def do_wake_after(self, prefix: str, key: str, seconds: float) -> tuple[Any, Any]:
+        """What is served at once when so much time has passed, and what a read gives."""
+        self.clocks[prefix].advance(seconds)
+        service = self.service(prefix)
+        copy = service._store.hit(service.name_of(key), 0.0)
+        return None if copy is MISSING else "a copy", await service.get(key)
+
+    async def do_stand_still(self, prefix: str, key: str, gate: str) -> tuple[Any, Any]:
+        """As `wake_after` ten seconds, but the whole loop is blocked until the gate is opened: nothing is heard."""
+        host, port = self.url.removeprefix("redis://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as waiting:
+            waiting.sendall(hiredis.pack_command(("RPUSH", f"log of {prefix}", "still")))  # type: ignore[arg-type]
+            waiting.sendall(hiredis.pack_command(("BLPOP", f"{gate} of {prefix}", 0)))  # type: ignore[arg-type]
+            while b"go" not in waiting.recv(4096):
+                pass
+        return await self.do_wake_after(prefix, key, 10)
+
+    async def do_waits(self, prefix: str) -> bool:
+        """Whether a load elsewhere is waited for, and nothing is on its way."""
+        near = self.service(prefix)._nears.get()
+        return bool(near.watches._waiting) and not near.node.connection.in_flight
+
+    async def do_commands(self) -> int:
+        return _commands
+
+    async def do_block(self, seconds: float) -> None:
+        """Nothing of the loop runs meanwhile."""
+        time.sleep(seconds)  # noqa: ASYNC251 (that is what it is for)
+
+    async def do_read_on(self, prefix: str, key: str, tasks: int) -> None:
+        """Read in a circle, noting when each read began and what it gave."""
+        service = self.service(prefix)
+
+        async def read() -> None:
+            while self.reading:
+                began = time.monotonic()
+                self.reads.append((began, await service.get(key)))
+                await asyncio.sleep(0)
+
+        self.reads, self.reading = [], True
+        await asyncio.gather(*[read() for _ in range(tasks)])
+
+    async def do_end_reading(self, since: float) -> list[Any]:
+        """The different values of the reads that began since then, and how many there were."""
+        self.reading = False
+        seen = [value for began, value in self.reads if began >= since]
+        return [sorted(set(seen)), len(seen)]
+
+    async def do_close(self, prefix: str) -> None:
+        if prefix in self.services:
+            await self.services.pop(prefix).aclose()
+
+
+async def main(url: str) -> None:
+    worker = Worker(url)
+    orders = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+
+    async def answer(number: int, order: dict[str, Any]) -> None:
+        try:
+            reply = {"number": number, "gave": await worker.obey(order)}
+        except Exception as error:  # noqa: BLE001 (the test shall see it)
+            reply = {"number": number, "raised": repr(error)}
+        sys.stdout.write(json.dumps(reply) + "\n")
+        sys.stdout.flush()
+
+    running: set[asyncio.Task[None]] = set()
+    while line := await orders.readline():
+        number, order = json.loads(line)
+        task = loop.create_task(answer(number, order))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
