@@ -407,6 +407,17 @@ def test_a_set_that_could_not_be_built_again_in_time_is_refused_with_its_path() 
         assert caught.value.path == "$[1].all"
 
 
+def test_what_one_value_spent_is_not_charged_to_the_next() -> None:
+    codec = Codec()
+    few, many = ({PoorKey(number) for number in range(count)} for count in (900, 1_600))
+    for _ in range(4):
+        with pytest.raises(SerializationError):
+            codec.encode([few, many])
+        assert codec.decode(*codec.encode(few)) == few
+        with pytest.raises(SerializationError):
+            codec.encode([few, few, few, few])
+
+
 def test_some_hundred_members_may_hash_alike_in_each_of_many_values() -> None:
     value = {PoorKey(number) for number in range(300)}
     for _ in range(40):

@@ -11,38 +11,49 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
-__all__ = ["Alike"]
+__all__ = ["SMALL", "Alike"]
 
 _FEW: Final = 16
 """So many alike are free: they can cost no more than a small multiple of unpacking them."""
+SMALL: Final = 10 * _FEW
+"""Bytes of members that need no look, for no more than these can stand in them: what hashes by a known rule and takes
+less is a number of 64 bits, and of these few hash alike."""
+_EXTENSIONS: Final = bytes((*range(0xC7, 0xCA), *range(0xD4, 0xD9)))
+"""Bytes of which every extension value begins with one. Other members are text and binary data, which hash under a
+secret of the process, and numbers of 64 bits, of which few hash alike."""
 _MOST: Final = 25_000_000
 """Bytes of members that the members of all sets and dicts of one value may be compared with, about."""
 
 
 class Alike:
-    """What a packer or unpacker has spent on members alike for the value at hand: one account a thread."""
+    """What a packer or unpacker has spent on members alike for the value at hand: one account a thread.
 
-    __slots__ = ("_account", "used")
+    `opened` is called when something is put on an account; from then on its owner has to call `restart` for each value.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_account", "_opened")
+
+    def __init__(self, opened: Callable[[], None]) -> None:
         self._account = threading.local()
-        self.used = False
-        """Whether there may be anything to take back; false for good where nothing poor is ever met."""
+        self._opened = opened
 
     def restart(self) -> None:
         """Begins the account of another value."""
         self._account.spent = 0
 
-    def too_many(self, members: Collection[object], size: int) -> bool:
-        """Puts members that pack into `size` bytes on the account; whether it is overdrawn now."""
-        if len(members) <= _FEW or len(members) - len(set(map(hash, members))) < _FEW:
+    def too_many(self, members: Collection[object], packed: bytes) -> bool:
+        """Puts members on the account, which are packed like this; whether it is overdrawn now."""
+        size = len(packed)
+        if len(members) <= _FEW or size <= SMALL or len(packed.translate(None, _EXTENSIONS)) == size:
+            return False
+        if len(members) - len(set(map(hash, members))) < _FEW:
             return False
         most = max(Counter(map(hash, members)).values())
         if most <= _FEW:
             return False
-        self.used = True
+        self._opened()
         self._account.spent = spent = getattr(self._account, "spent", 0) + most * size // 2
         return spent > _MOST

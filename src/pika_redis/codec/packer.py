@@ -33,7 +33,7 @@ from ormsgpack import Ext, packb
 
 from ..errors import ValueTooLargeError
 from . import layout, rows, scalars, shape
-from .alike import Alike
+from .alike import SMALL, Alike
 from .binary import SHORT, may_hold_binary
 from .explain import TOO_DEEP, Refused, TooLarge, explain
 from .hooks import HookFailure
@@ -226,22 +226,30 @@ def _pack_tuple(level: _Level, value: tuple[object, ...]) -> Ext:
 
 
 def _pack_set(level: _Level, value: set[object]) -> Ext:
-    return Ext(layout.SET, _hashed(level, value, level.below.pack([*value])))
+    packed = level.below.pack([*value])
+    if len(packed) > SMALL:
+        _check_alike(level, value, packed)
+    return Ext(layout.SET, packed)
 
 
 def _pack_frozenset(level: _Level, value: frozenset[object]) -> Ext:
-    return Ext(layout.FROZENSET, _hashed(level, value, level.below.pack([*value])))
+    packed = level.below.pack([*value])
+    if len(packed) > SMALL:
+        _check_alike(level, value, packed)
+    return Ext(layout.FROZENSET, packed)
 
 
 def _pack_dict(level: _Level, value: dict[object, object]) -> Ext:
-    return Ext(layout.DICT, _hashed(level, value, level.below.pack([part for item in value.items() for part in item])))
+    packed = level.below.pack([part for item in value.items() for part in item])
+    if len(packed) > SMALL:
+        _check_alike(level, value, packed)
+    return Ext(layout.DICT, packed)
 
 
-def _hashed(level: _Level, members: Collection[object], packed: bytes) -> bytes:
-    """The packed members, unless building a set or dict of them again would take too long."""
-    if level.alike.too_many(members, len(packed)):
+def _check_alike(level: _Level, members: Collection[object], packed: bytes) -> None:
+    """Raises Refused when building a set or dict of these members again would take too long."""
+    if level.alike.too_many(members, packed):
         raise Refused("too many of its members have the same hash", members)
-    return packed
 
 
 _ENCODERS: Final[dict[type, Callable[[_Level, Any], Ext]]] = {
@@ -262,19 +270,18 @@ _ENCODERS: Final[dict[type, Callable[[_Level, Any], Ext]]] = {
 class Packer:
     """Packs values within limits."""
 
-    __slots__ = ("_alike", "_max_objects", "_registry", "_top")
+    __slots__ = ("_alike", "_max_objects", "_registry", "_top", "_unlooked")
 
     def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
-        self._alike = Alike()
+        self._alike = Alike(self._look_at_all)
         self._max_objects = limits.max_objects
+        self._unlooked = limits.max_objects  # one comparison on the way of small payloads
         self._registry = registry
         self._top = _Level(0, limits, registry, HookFailure(), self._alike)
 
     def dumps(self, value: object) -> bytes:
         """The payload. Raises SerializationError with the path of what can't be held."""
         top = self._top
-        if self._alike.used:
-            self._alike.restart()
         if type(value) is list:
             return self._dumps(value, top.pack)
         # As in `_Level.pack`, but one call less: most values are small and plain.
@@ -291,13 +298,23 @@ class Packer:
         try:
             packed = pack(value)
         except Refused as refusal:
+            self._alike.restart()
             error = explain(value, refusal, self._members)
             raise error from refusal.__cause__
         except RecursionError as error:
             raise explain(value, Refused(TOO_DEEP), self._members) from error
+        if len(packed) > self._unlooked:
+            self._look(packed)
+        return packed
+
+    def _look(self, packed: bytes) -> None:
+        """After what was packed: a set that costs something takes more bytes than pass by here."""
+        self._alike.restart()
         if len(packed) > self._max_objects and shape.holds_more(packed, self._max_objects):
             raise ValueTooLargeError(f"the value has more than {self._max_objects} parts")
-        return packed
+
+    def _look_at_all(self) -> None:
+        self._unlooked = 0
 
     def _members(self, value: object) -> Any:
         blueprint = self._registry.by_class.get(type(value))

@@ -17,7 +17,7 @@ from typing import Any, Final
 from ormsgpack import packb, unpackb
 
 from . import layout, rows, scalars, shape
-from .alike import Alike
+from .alike import SMALL, Alike
 from .hooks import HookFailure
 from .limits import Limits
 from .models import ModelRegistry
@@ -91,23 +91,31 @@ def _unpack_tuple(level: _Level, data: bytes) -> tuple[Any, ...]:
 
 
 def _unpack_set(level: _Level, data: bytes) -> set[Any]:
-    return set(_hashed(level, level.below.items(data), data))
+    members = level.below.items(data)
+    if len(data) > SMALL:
+        _check_alike(level, members, data)
+    return set(members)
 
 
 def _unpack_frozenset(level: _Level, data: bytes) -> frozenset[Any]:
-    return frozenset(_hashed(level, level.below.items(data), data))
+    members = level.below.items(data)
+    if len(data) > SMALL:
+        _check_alike(level, members, data)
+    return frozenset(members)
 
 
 def _unpack_dict(level: _Level, data: bytes) -> dict[Any, Any]:
     parts = level.below.items(data)
-    return dict(zip(_hashed(level, parts[::2], data), parts[1::2], strict=True))
+    if len(data) > SMALL:
+        _check_alike(level, parts[::2], data)
+    pairs = iter(parts)
+    return dict(zip(pairs, pairs, strict=True))
 
 
-def _hashed(level: _Level, members: list[Any], data: bytes) -> list[Any]:
-    """The members, unless building a set or dict of them would take too long."""
-    if level.alike.too_many(members, len(data)):
+def _check_alike(level: _Level, members: list[Any], data: bytes) -> None:
+    """Raises Undecodable when building a set or dict of these members would take too long."""
+    if level.alike.too_many(members, data):
         raise Undecodable("too many members hash alike")
-    return members
 
 
 def _unpack_model(level: _Level, data: bytes) -> object:
@@ -142,20 +150,19 @@ _DECODERS: Final[dict[int, Callable[[_Level, bytes], object]]] = {
 class Unpacker:
     """Unpacks payloads within limits."""
 
-    __slots__ = ("_alike", "_failure", "_hook", "_max_objects")
+    __slots__ = ("_alike", "_failure", "_hook", "_max_objects", "_unlooked")
 
     def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
-        self._alike = Alike()
+        self._alike = Alike(self._look_at_all)
         self._failure = HookFailure()
         self._hook = _Level(0, limits, registry, self._failure, self._alike).hook
         self._max_objects = limits.max_objects
+        self._unlooked = limits.max_objects  # one comparison on the way of small payloads
 
     def loads(self, data: bytes | memoryview) -> object:
         """The value. Raises Undecodable for anything that is none."""
-        if len(data) > self._max_objects and shape.holds_more(bytes(data), self._max_objects):
-            raise Undecodable(f"more than {self._max_objects} parts")
-        if self._alike.used:
-            self._alike.restart()
+        if len(data) > self._unlooked:
+            self._look(data)
         try:
             value, end = unpackb(_HEAD + data + _TAIL, ext_hook=self._hook)
         except Exception as error:  # noqa: BLE001 - whatever it is, the bytes are at fault
@@ -163,6 +170,14 @@ class Unpacker:
         if type(end) is not float or end != _END:
             raise Undecodable("bytes after the end of the value")
         return value
+
+    def _look(self, data: bytes | memoryview) -> None:
+        self._alike.restart()
+        if len(data) > self._max_objects and shape.holds_more(bytes(data), self._max_objects):
+            raise Undecodable(f"more than {self._max_objects} parts")
+
+    def _look_at_all(self) -> None:
+        self._unlooked = 0
 
     def _undecodable(self, native: Exception) -> Undecodable:
         """The reason, from the hook if it was one. Interrupts that struck inside a hook go on."""

@@ -40,22 +40,28 @@ def check_tags(tags: object, *, most: float = MAX_TAGS) -> tuple[str, ...]:
     """
     if tags == ():
         return ()
-    checked = tuple(dict.fromkeys([bound_key(text, MAX_TAG_BYTES) for text in check_texts(tags)]))
+    checked: dict[str, None] = {}
+    for tag in _several(tags, "tags", "a sequence of tags"):
+        if type(tag) is str and tag.isascii() and 0 < len(tag) <= MAX_TAG_BYTES:
+            checked[tag] = None
+        else:
+            checked[bound_key(_text(tag), MAX_TAG_BYTES)] = None
     if len(checked) > most:
         raise ArgumentError(f"at most {most} tags, not {len(checked)}")
-    return checked
+    return tuple(checked)
 
 
 def check_texts(tags: object) -> list[str]:
     """Tags, or templates of some, as they are written. Raises as `check_tags`, but for their number."""
-    texts: list[str] = []
-    for tag in _several(tags, "tags", "a sequence of tags"):
-        if not isinstance(tag, str):
-            raise ArgumentTypeError(f"a tag must be a str, not {type(tag).__name__}")
-        texts.append(str.__str__(tag))
-    if "" in texts:
+    return [_text(tag) for tag in _several(tags, "tags", "a sequence of tags")]
+
+
+def _text(tag: object) -> str:
+    if not isinstance(tag, str):
+        raise ArgumentTypeError(f"a tag must be a str, not {type(tag).__name__}")
+    if not tag:
         raise ArgumentError("a tag must not be empty")
-    return texts
+    return str.__str__(tag)
 
 
 def _several(values: object, name: str, meant: str) -> Iterable[object]:

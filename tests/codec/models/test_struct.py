@@ -67,6 +67,18 @@ def test_neither_post_init_nor_an_own_copy_runs() -> None:
         copy.copy(back)
 
 
+def test_a_struct_without_fields_is_rebuilt_without_its_post_init() -> None:
+    class Mark(msgspec.Struct):
+        def __post_init__(self) -> None:
+            runs.append(1)
+
+    runs: list[int] = []
+    codec = Codec()
+    payload = codec.encode(Mark())
+    assert type(codec.decode(*payload)) is Mark
+    assert len(runs) == 1
+
+
 def test_all_that_a_struct_can_do_works_on_a_rebuilt_one() -> None:
     value = Everything(1)
     value.__dict__["more"] = [2]

@@ -37,10 +37,10 @@ class EnumModel(Blueprint):
         self._members: dict[bytes, enum.Enum] = data
 
     def pack(self, level: PackLevel, value: Any) -> Ext:
-        extension = self._extensions.get(id(value))
-        if extension is None:
-            raise NotHeld(_NO_MEMBER)
-        return extension
+        try:
+            return self._extensions[id(value)]
+        except KeyError:
+            raise NotHeld(_NO_MEMBER) from None
 
     def unpack(self, level: UnpackLevel, data: bytes) -> object:
         member = self._members.get(data)

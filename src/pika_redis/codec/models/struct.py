@@ -8,7 +8,8 @@ and stay among its subclasses.)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .base import Model, NotHeld, attributes, picker, slots_of
@@ -20,7 +21,7 @@ __all__ = ["StructModel"]
 class StructModel(Model):
     """The state is the fields, and a `__dict__` for classes made with `dict=True`."""
 
-    __slots__ = ("_has_dict", "_make", "_pick", "_positional")
+    __slots__ = ("_fresh", "_has_dict", "_make", "_pick", "_positional", "_setters")
 
     def __init__(self, cls: Any) -> None:
         names: tuple[str, ...] = cls.__struct_fields__
@@ -30,9 +31,9 @@ class StructModel(Model):
         self._has_dict = cls.__dictoffset__ != 0
         self._positional = cls.__match_args__ == names
         self._make: Callable[..., Any] = cls
-        if hasattr(cls, "__post_init__"):
-            self._make = _without_post_init(cls)
-            self._positional = True
+        slots = slots_of(cls)
+        self._setters = [slots[name].__set__ for name in names]
+        self._fresh = _fresh(cls, self._setters) if hasattr(cls, "__post_init__") else None
 
     def dump(self, value: Any) -> list[object]:
         try:
@@ -45,7 +46,11 @@ class StructModel(Model):
 
     def load(self, body: list[Any]) -> object:
         values, parts = self.split(body)
-        if self._positional:
+        if self._fresh is not None:
+            instance = self._fresh()
+            for set_field, value in zip(self._setters, values, strict=True):
+                set_field(instance, value)
+        elif self._positional:
             instance = self._make(*values)
         else:
             instance = self._make(**dict(zip(self.fields, values, strict=True)))
@@ -54,24 +59,15 @@ class StructModel(Model):
         return instance
 
 
-def _without_post_init(cls: Any) -> Callable[..., Any]:
-    """A constructor that takes the fields in their order and puts them in place. Raises NotHeld."""
+def _fresh(cls: type, setters: Sequence[Callable[[Any, object], None]]) -> Callable[[], Any]:
+    """A maker of instances that want their fields put in place. Raises NotHeld."""
     from msgspec import Struct
 
-    slots = slots_of(cls)
-    setters = [slots[name].__set__ for name in cls.__struct_fields__]
-    copy: Any = Struct.__copy__  # type: ignore[attr-defined]  # the class may define its own
     blank = _allocated(cls)
     for set_field in setters:
         set_field(blank, [])  # what a garbage collector has to know makes it know the copies
-
-    def make(*values: object) -> object:
-        instance = copy(blank)
-        for set_field, value in zip(setters, values, strict=True):
-            set_field(instance, value)
-        return instance
-
-    return make
+    copy: Any = Struct.__copy__  # type: ignore[attr-defined]  # the class may define its own
+    return functools.partial(copy, blank)
 
 
 def _allocated(cls: type) -> Any:
