@@ -256,7 +256,7 @@ async def _end_of(watched: int) -> None:
 @pytest.mark.valkey
 @pytest.mark.timeout(180)
 async def test_the_promise_holds_for_a_minute_between_four_processes(capsys: pytest.CaptureFixture[str]) -> None:
-    report = await check(Plan(seconds=60, invalidate="tags", uvloop=True))
+    report = await check(Plan(seconds=60, invalidate="both", uvloop=True))
     with capsys.disabled():
         sys.stdout.write(f"\n{report.to_text()}\n")
     assert report.verdict.violations == 0, report.to_text()
