@@ -24,7 +24,7 @@ def tap(monkeypatch: pytest.MonkeyPatch) -> Tap:
 
 
 @pytest.fixture
-async def near(server: EmbeddedServer, prefix: str, clock: FakeClock) -> AsyncIterator[RedisService]:
+async def near(server: EmbeddedServer, prefix: str, clock: FakeClock | None) -> AsyncIterator[RedisService]:
     """The process that is looked at. Its time stands still."""
     async with RedisService(server.url, key_prefix=prefix, clock=clock) as service:
         yield service

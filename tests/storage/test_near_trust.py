@@ -10,6 +10,8 @@ import pytest
 from pika_redis import MISSING, CacheUnavailableError, RedisService
 from pika_redis.storage.near import T_LEASE
 from pika_redis.testing import EmbeddedServer, FakeClock
+from pika_redis.wire.connection import Connection
+from pika_redis.wire.limits import Limits
 
 from ..wire.fake_server import Relay
 from ..wire.timing import turned
@@ -28,7 +30,7 @@ async def fake() -> AsyncIterator[TrackingServer]:
 @pytest.fixture
 async def near(fake: TrackingServer, clock: FakeClock) -> AsyncIterator[RedisService]:
     """A process with a copy of one entry under one tag."""
-    async with fake.service(clock=clock, stall_timeout=0.05, retry_attempts=0) as service:
+    async with fake.service(clock=clock, retry_attempts=0) as service:
         await service.set("k", "value", tags=["t"])
         await service.get("k")
         yield service
@@ -38,6 +40,13 @@ def served(service: RedisService) -> object:
     """What is served without asking."""
     value = service._store.hit(service.name_of("k"), 0.0)
     return None if value is MISSING else value
+
+
+def be_impatient(service: RedisService) -> None:
+    """The server says nothing from now on, which need not be waited for long."""
+    connection = near_of(service).node.connection
+    assert isinstance(connection, Connection)
+    connection.serve(Limits(stall=0.05))
 
 
 # -- a lease of three seconds ---------------------------------------------------------------------------------------
@@ -53,6 +62,7 @@ async def test_without_a_word_from_the_server_copies_are_served_for_the_lease_an
         age += 1 / 128
     print(f"copies were served {age:.2f} s after the last proof")  # noqa: T201 (the figure)
     assert age == T_LEASE == 3.0
+    be_impatient(near)
     with pytest.raises(CacheUnavailableError):
         await near.get("k")
     fake.silent = False
@@ -64,10 +74,11 @@ async def test_a_stopped_server_costs_three_seconds_of_copies(
 ) -> None:
     request.getfixturevalue(f"{kind}_server")  # skips where there is none
     with EmbeddedServer.start("redis" if kind == "redis" else "valkey") as own:
-        async with RedisService(own.url, clock=clock, stall_timeout=0.05, retry_attempts=0) as near:
+        async with RedisService(own.url, clock=clock, retry_attempts=0) as near:
             await near.set("k", "value")
             await near.get("k")
             own.pause()
+            be_impatient(near)
             clock.advance(2.99)
             assert await near.get("k") == "value"
             clock.advance(0.02)
@@ -84,7 +95,7 @@ async def test_a_cut_cable_hides_a_change_for_the_lease_at_most(
     with Raw(server) as shell:
         async with Relay(server.port).running() as relay:
             url = f"redis://127.0.0.1:{relay.port}"
-            async with RedisService(url, key_prefix=prefix, clock=clock, stall_timeout=0.05) as near:
+            async with RedisService(url, key_prefix=prefix, clock=clock) as near:
                 await near.set("k", "old")
                 await near.get("k")
                 relay.hold_replies = True
@@ -189,6 +200,7 @@ async def test_a_sign_of_life_that_is_not_answered_is_asked_for_again(
     near: RedisService, fake: TrackingServer, clock: FakeClock
 ) -> None:
     fake.silent = True
+    be_impatient(near)
     clock.advance(2)
     await near.get("k")
     asking = near_of(near)
@@ -327,3 +339,27 @@ async def test_an_old_proxy_that_knows_no_tracking_is_no_obstacle(clock: FakeClo
             assert await near.get("k") == "value"
             assert len(fake.commands) >= 1
         assert near_of(near).copies == {}
+
+
+async def test_without_pushes_who_waits_for_a_load_elsewhere_looks_again_and_again(
+    limited: str, prefix: str, far: RedisService
+) -> None:
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> str:
+        begun.set()
+        await gate.wait()
+        return "theirs"
+
+    async def unwanted() -> str:
+        raise AssertionError("it was loaded twice")
+
+    async with RedisService(limited, key_prefix=prefix) as near:
+        loading = asyncio.create_task(far.get_or_load("k", slow, lease=600))
+        await begun.wait()
+        waiting = asyncio.create_task(near.get_or_load("k", unwanted, lease=600, hard_timeout=None))
+        for _ in range(3):  # commands of one who waits
+            asked = near_of(near).proof.at
+            await turned(lambda asked=asked: near_of(near).node.connection.proof.at > asked)  # type: ignore[misc]
+        gate.set()
+        assert await waiting == await loading == "theirs"

@@ -6,18 +6,22 @@ in which two readers and a writer can take their steps.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from pika_redis import CacheServerError, RedisService
-from pika_redis.testing.server import EmbeddedServer
 from pika_redis.wire.connection import Command, Reply
 
 from .interleave import CHANGES, NEW, OLD, Race, every_order, some_orders, watched
 
 FOUND_AT_FIRST = ("absent", "due for a refresh", "expired", "marked stale")
+
+
+@pytest.fixture
+def clock() -> None:
+    """Time runs."""
 
 
 def thorough(*cases: str | tuple[str, str], quick: Sequence[str | tuple[str, str]]) -> list[Any]:
@@ -26,19 +30,6 @@ def thorough(*cases: str | tuple[str, str], quick: Sequence[str | tuple[str, str
         pytest.param(*([case] if isinstance(case, str) else case), marks=() if case in quick else pytest.mark.slow)
         for case in cases
     ]
-
-
-@pytest.fixture
-async def near(server: EmbeddedServer, prefix: str) -> AsyncIterator[RedisService]:
-    async with RedisService(server.url, key_prefix=prefix) as service:
-        yield service
-
-
-@pytest.fixture
-async def far(server: EmbeddedServer, prefix: str) -> AsyncIterator[RedisService]:
-    """Another process, as far as the first can tell."""
-    async with RedisService(server.url, key_prefix=prefix) as service:
-        yield service
 
 
 def within_one_service(near: RedisService, change: str, **wanted: Any) -> Race:

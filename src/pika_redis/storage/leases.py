@@ -150,9 +150,27 @@ class Leases:
     # -- meanwhile ------------------------------------------------------------------------------------------------
 
     async def renew(self, key: str, hold: Hold, lease: float) -> bool:
-        """Let a lease or claim live on; False when it is ours no more. Raises as `begin`."""
+        """Let a lease or claim live on; False when it is ours no more, or of no use. Raises as `begin`.
+
+        What was loaded can't be stored once the key or a tag changed: then others need not wait for this load.
+        """
+        near = self._nears.get()
         where, token = self._place(key, hold)
-        return bool(await self._nears.get().node.run(RENEW, where, (token, _ms(lease))))
+        tags = list(hold.capture.tags)
+
+        def see(reply: Reply) -> Reply:
+            assert isinstance(reply, list)
+            self._tags.learn(near, tags, reply[-1])
+            return reply
+
+        after = [_look(key, hold.identity), self._tags.read_command(tags)]
+        ours, held, _ = await near.node.run_with(RENEW, where, (token, _ms(lease)), after, see)
+        if not ours:
+            return False
+        if _identity(held, hold.identity) == hold.identity and self._tags.holds(near, hold.capture):
+            return True
+        await near.node.run(RELEASE, where, (token,))
+        return False
 
     async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
         """The hold for these tags and for those that the loader named afterwards.

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import random
 from collections.abc import Sequence
@@ -203,9 +202,10 @@ class Near:
         role = replies[0].get(b"role") if isinstance(replies[0], dict) else None
         if isinstance(role, bytes) and self.node.became(role.decode()):
             self._forget()
-        pages = [reply for reply in replies[1:] if isinstance(reply, list)]
-        for key, raw in zip(keys, itertools.chain(*pages), strict=False):
-            self.nonces.learn(key, raw)
+        for start, page in zip(range(0, len(keys), _PAGE), replies[1:], strict=True):
+            if isinstance(page, list):
+                for key, raw in zip(keys[start : start + _PAGE], page, strict=True):
+                    self.nonces.learn(key, raw)
         return replies
 
     def _asked(self, asked: asyncio.Future[list[Reply]]) -> None:

@@ -12,6 +12,8 @@ they still hold (`RemoteStore.write`).
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 import os
 from collections.abc import Sequence
@@ -23,6 +25,7 @@ from ..model.entry import Capture
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
+from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL, RENEW_TAG
 from .namespace import Namespace
 from .near import Near
@@ -97,8 +100,7 @@ class RemoteTags:
                 break
             await self._make(near, missing, full)
             capture = await self.read(near, tags)
-        if await self._renew(near, capture, full):  # written anew, they are no longer tracked until they are read
-            await self.read(near, tags)
+        self._renew(near, capture, full)
         return capture
 
     async def read_older(self, near: Near, tags: Sequence[str], since: float) -> tuple[Capture, bool]:
@@ -167,13 +169,13 @@ class RemoteTags:
             return ("SET", key, _value(nonce, _NO_EXPIRY), "NX", "GET")
         return ("SET", key, _value(nonce, full), "EX", full, "NX", "GET")
 
-    async def _renew(self, near: Near, capture: Capture, full: int) -> bool:
+    def _renew(self, near: Near, capture: Capture, full: int) -> None:
         """Restart the life of tags that are below half of it, or that live too short for what is written now.
 
-        Whether any was written.
+        Waits for nothing: a tag that ends too early costs misses.
         """
-        written = False
         now = self._clock.monotonic()
+        commands: list[Command] = []
         for tag, nonce in capture.tags.items():
             key = self._namespace.tag_key(tag)
             known, since = self._renewed.get(key, (0, -math.inf))
@@ -181,10 +183,16 @@ class RemoteTags:
                 continue
             life = max(known, full)
             limit = "" if life == _NO_EXPIRY else life * 1000
-            renewed = await near.node.run(RENEW_TAG, key, (b"T" + nonce, life.to_bytes(4, "big"), limit))
-            written = written or renewed == 2
+            commands.append(RENEW_TAG.command(key, (b"T" + nonce, life.to_bytes(4, "big"), limit)))
             self._renewed[key] = (life, now)
-        return written
+        if commands:
+            with contextlib.suppress(Disconnected):
+                near.node.ask_many(commands, None).add_done_callback(_ignore)
+
+
+def _ignore(asked: asyncio.Future[list[Reply]]) -> None:
+    if not asked.cancelled():
+        asked.exception()
 
 
 def _age(raw: bytes | None, left_ms: int) -> float:

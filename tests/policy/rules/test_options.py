@@ -66,6 +66,12 @@ async def is_even_async(value: int) -> bool:
         ("hard_timeout", "301s", 301.0),
         ("hard_timeout", "500ms", 0.5),
         ("hard_timeout", timedelta(seconds=301), 301.0),
+        ("stale_while_revalidate", "10m", 600.0),
+        ("stale_if_error", 0, 0.0),
+        ("soft_timeout", None, math.inf),
+        ("soft_timeout", "500ms", 0.5),
+        ("error_backoff", 2, 2.0),
+        ("lease", "10s", 10.0),
         ("store_if", None, None),
         ("store_if", is_even, is_even),
         ("context", "clean", "clean"),
@@ -121,6 +127,13 @@ def test_a_wrong_type_is_a_type_error_that_says_what_was_meant(name: str, given_
         ({"refresh_ahead": "2h"}, r"refresh_ahead \(7200 s\) must be shorter than ttl \(3600 s\)"),
         ({"refresh_ahead": 60, "ttl": 60}, r"refresh_ahead \(60 s\) must be shorter than ttl \(60 s\)"),
         ({"refresh_ahead": math.inf, "ttl": math.inf}, "must be shorter"),
+        ({"stale_while_revalidate": -1}, "stale_while_revalidate must not be negative, but is -1"),
+        ({"stale_if_error": math.inf}, "stale_if_error must be finite"),
+        ({"soft_timeout": 30}, r"soft_timeout \(30 s\) must be shorter than hard_timeout \(30 s\)"),
+        ({"soft_timeout": 5, "hard_timeout": 4}, r"soft_timeout \(5 s\) must be shorter than hard_timeout \(4 s\)"),
+        ({"soft_timeout": 500}, "soft_timeout=500 is in seconds and above 300"),
+        ({"error_backoff": 0}, "error_backoff must be at least 1 ms"),
+        ({"lease": 0}, "lease must be at least 1 ms"),
         ({"hard_timeout": 0}, "hard_timeout must be at least 1 ms"),
         (
             {"hard_timeout": 500},
@@ -173,6 +186,16 @@ def test_later_levels_win_and_leave_the_rest() -> None:
     service = resolve(DEFAULTS, {"ttl": "1h", "share": True})
     decorator = resolve(service, {"ttl": 60, "refresh_ahead": 10})
     assert resolve(decorator, {"share": False}) == Options(ttl=60.0, refresh_ahead=10.0)
+
+
+def test_without_a_hard_timeout_any_soft_one_will_do() -> None:
+    assert resolve(DEFAULTS, {"soft_timeout": 299, "hard_timeout": None}).soft_timeout == 299
+
+
+@pytest.mark.parametrize(("windows", "kept"), [((0, 0), 0), ((5, 0), 5), ((5, 60), 60), ((60, 5), 60)])
+def test_an_entry_is_kept_for_the_longer_of_its_windows(windows: tuple[float, float], kept: float) -> None:
+    given_options = {"stale_while_revalidate": windows[0], "stale_if_error": windows[1]}
+    assert resolve(DEFAULTS, given_options).extra == kept
 
 
 def test_an_inherited_window_does_not_outlast_a_shorter_ttl() -> None:

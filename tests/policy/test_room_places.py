@@ -1,0 +1,117 @@
+"""Places for loads: how many run at a time, who waits and for how long, and who needs none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator
+
+import pytest
+
+from pika_redis import OverloadedError
+from pika_redis.policy.room import MOST_LOADS, Room, exempt
+
+from ..wire.timing import in_virtual_time, settled
+from .stage import Source, Stage, settle
+
+
+@in_virtual_time
+async def test_no_more_than_so_many_run_at_a_time_and_all_get_their_turn() -> None:
+    room = Room(3)
+    running = most = done = 0
+
+    async def load() -> None:
+        nonlocal running, most, done
+        async with room.place(math.inf, "k"):
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(1)
+            running -= 1
+            done += 1
+
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*[load() for _ in range(10)])
+    assert (most, done) == (3, 10)
+    assert asyncio.get_running_loop().time() - began == 4
+
+
+@contextlib.asynccontextmanager
+async def occupied(room: Room) -> AsyncIterator[None]:
+    """Meanwhile a load of somebody else has a place."""
+    gate = asyncio.Event()
+
+    async def load() -> None:
+        async with room.place(math.inf, "other"):
+            await gate.wait()
+
+    loading = asyncio.create_task(load())
+    await settled()
+    try:
+        yield
+    finally:
+        gate.set()
+        await loading
+
+
+async def take_place(room: Room, seconds: float, key: str) -> None:
+    async with room.place(seconds, key):
+        pass
+
+
+@in_virtual_time
+async def test_who_finds_no_place_in_time_is_told_and_takes_none() -> None:
+    room = Room(1)
+    async with occupied(room):
+        with pytest.raises(OverloadedError, match="no room to load 'second' within 2 s"):
+            await take_place(room, 2, "second")
+    await take_place(room, 1, "third")
+    assert not room._places.locked()
+
+
+@in_virtual_time
+async def test_who_is_cancelled_while_it_waits_takes_no_place() -> None:
+    room = Room(1)
+    async with occupied(room):
+        gone = asyncio.create_task(take_place(room, math.inf, "gone"))
+        await settled()
+        assert not gone.done()
+        gone.cancel()
+        await asyncio.wait({gone})
+    await take_place(room, 1, "next")
+    assert not room._places.locked()
+
+
+@in_virtual_time
+async def test_a_load_that_fails_gives_its_place_back() -> None:
+    room = Room(1)
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            async with room.place(1, "k"):
+                raise LookupError
+    assert not room._places.locked()
+
+
+@in_virtual_time
+async def test_a_load_within_a_load_needs_no_place() -> None:
+    room = Room(1)
+    async with room.place(1, "outer"), room.place(1, "inner"):
+        pass
+    with exempt():
+        async with room.place(1, "one"):
+            with exempt():
+                async with room.place(1, "two"):
+                    pass
+    assert not room._places.locked()
+    async with room.place(1, "again"):  # and behind it one is needed again
+        assert room._places.locked()
+
+
+async def test_a_cold_cache_does_not_overrun_the_source(stage: Stage) -> None:
+    source = Source(shut=True)
+    calls = [asyncio.create_task(stage.get(source, f"t:{number}")) for number in range(3 * MOST_LOADS)]
+    await settle()
+    assert source.calls == MOST_LOADS
+    source.gate.set()
+    assert await asyncio.gather(*calls) == ["value"] * (3 * MOST_LOADS)
+    assert source.calls == 3 * MOST_LOADS
