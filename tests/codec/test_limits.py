@@ -142,6 +142,15 @@ def test_rows_of_one_byte_values_count_as_objects_too() -> None:
     assert Codec().decode(*Codec().encode(some)) == some
 
 
+def test_what_only_looks_like_blocks_needs_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shape, "_exceeds", None)
+    numbers = [number * 7_919 % 1_000_003 for number in range(500_000)]
+    rows = [(number % 100, f"row {number}", None) for number in range(180_000)]
+    for value in (numbers, rows, [[7, [1, 2, 3]]] * 400_000):
+        payload, _ = Codec(limits=Limits(compress_from=None)).encode(value)
+        assert len(payload) > Limits().max_objects
+
+
 def test_a_row_counts_as_an_object() -> None:
     payload, _ = Codec().encode([(number % 9,) for number in range(1_000)])
     assert [shape.holds_more(payload, limit) for limit in (100, 2_000)] == [True, False]

@@ -72,7 +72,7 @@ def holds_more(data: bytes, limit: int) -> bool:
         return True
     if len(data) <= limit * SMALL_PER_OBJECT:
         heads = len(data) - len(data.translate(None, _OBJECT_HEADS))
-        if heads <= limit and heads + sum(_rows(data, found.end() - 1) for found in _block().finditer(data)) <= limit:
+        if heads <= limit and heads + sum(_most_rows(data, at.start()) for at in _block().finditer(data)) <= limit:
             return False
     return _exceeds(data, limit, limit * SMALL_PER_OBJECT)
 
@@ -155,6 +155,18 @@ def _measured_extension(data: bytes, at: int) -> tuple[int, int, int, int]:
     return 1, 0, 0, end
 
 
+def _most_rows(data: bytes, code_at: int) -> int:
+    """How many rows a block has at most, if it is one: its code stands there, and what may be its head before it."""
+    most = 0
+    for head in (*_EXT_SIZES, *_EXT_LENGTHS):
+        at = code_at - 1 - _EXT_LENGTHS.get(head, 0)
+        if at >= 0 and data[at] == head:
+            start, end = _extension(data, at)
+            if end <= len(data):
+                most = max(most, min(_rows(data, start), end - start))  # a row takes at least a byte
+    return most
+
+
 def _rows(data: bytes, at: int) -> int:
     """How many tuples a block becomes, told by its first column."""
     at = _after(data, at)
@@ -190,8 +202,9 @@ def _alike(head: int) -> re.Pattern[bytes]:
 
 @functools.cache
 def _block() -> re.Pattern[bytes]:
-    """What every block has: its code and the head of the array of columns."""
-    return re.compile(b"%b[\\x91-\\x9f\\xdc\\xdd]" % re.escape(bytes((layout.BLOCK,))))
+    """What every block has: its code and the head of the array of columns, behind the head of an extension value."""
+    heads = rb"(?<=[\xd4-\xd8]..)|(?<=\xc7...)|(?<=\xc8....)|(?<=\xc9......)"
+    return re.compile(rb"%b[\x91-\x9f\xdc\xdd](?:%b)" % (re.escape(bytes((layout.BLOCK,))), heads), re.DOTALL)
 
 
 @functools.cache
