@@ -31,6 +31,8 @@ def on_a_terminal(command: Command, *words: str, **settings: str) -> tuple[int, 
     return code, sent.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_every_verb_as_a_process(command: Command) -> None:
     runs = [
         (("ping",), 0),

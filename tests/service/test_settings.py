@@ -176,6 +176,14 @@ def test_a_bad_value_names_the_variable_the_value_and_what_is_allowed(name: str,
     assert len(message) < 300
 
 
+@pytest.mark.parametrize("name", ["REDIS_PORT", "REDIS_STALL_TIMEOUT", "CACHE_ENABLED", "DEFAULT_CACHE_TTL"])
+def test_a_url_with_a_password_in_the_wrong_variable_is_not_shown(name: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        CacheSettings.from_env({name: "redis://:sesame@host:6379"})
+    assert name in str(caught.value)
+    assert "sesame" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("host", "said"),
     [

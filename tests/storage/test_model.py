@@ -170,7 +170,7 @@ def test_memory_answers_as_the_model_does(runner: asyncio.Runner) -> None:
         clock = FakeClock()
         return Verbs(runner, clock, [MemoryCacheService(clock=clock)])
 
-    run_state_machine_as_test(machine, settings=settings(max_examples=150, stateful_step_count=50))  # type: ignore[arg-type]
+    run_state_machine_as_test(machine, settings=settings(max_examples=60, stateful_step_count=50))  # type: ignore[arg-type]
 
 
 def test_a_server_answers_as_memory_does(runner: asyncio.Runner, server: EmbeddedServer) -> None:

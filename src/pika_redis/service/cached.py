@@ -109,7 +109,10 @@ class CachedCore:
             settled = self._settle(service)
         key = None
         if len(args) == 1 and not kwargs:
-            known = self._memo.get(type(args[0]))
+            try:
+                known = self._memo.get(type(args[0]))
+            except TypeError:  # its class has no hash
+                known = None
             if known is not None:
                 key = known.get(args[0])
         if key is None:

@@ -43,6 +43,7 @@ from .resolve import resolve as resolve_settings
 __all__ = ["RedisService", "RedisSettings"]
 
 _log = logging.getLogger("pika_redis")
+_LEAST_REPLY = 128 * 1024 * 1024
 _process_server: EmbeddedServer | None = None
 
 
@@ -227,7 +228,9 @@ def _endpoint(config: RedisConfig) -> Endpoint:
         tls=None if address.tls is None else tls_context(address.tls),
         credentials=Credentials(address.username, address.password.reveal() if address.password else None, address.db),
         limits=wire.Limits(
-            stall=min(config.stall_timeout, config.command_timeout), command_timeout=config.command_timeout
+            stall=min(config.stall_timeout, config.command_timeout),
+            command_timeout=config.command_timeout,
+            reply_bytes=max(_LEAST_REPLY, 2 * config.max_value_bytes),  # others may write larger values than we do
         ),
         retry=RetryPolicy(config.retry_attempts, config.retry_delay),
         connect_timeout=config.connect_timeout,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -128,10 +129,15 @@ def _prefix(text: str, variable: _Variable) -> str:
     return check_prefix(text, variable.name)
 
 
+def _shown(text: str) -> str:
+    """The value, unless it may hold a password: part of a URL, say."""
+    return "" if re.search(r"[@/:]", text) else f"={text[:40]!r}"
+
+
 def _flag(text: str, variable: _Variable) -> bool:
     flag = to_flag(text)
     if flag is None:
-        raise ConfigurationError(f"{variable.name}={text[:40]!r} must be one of {FLAG_WORDS}")
+        raise ConfigurationError(f"{variable.name}{_shown(text)} must be one of {FLAG_WORDS}")
     return flag
 
 
@@ -139,7 +145,7 @@ def _integer(text: str, variable: _Variable) -> int:
     low, high = LIMITS[variable.limit]
     digits = text.strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 18) or not low <= int(digits) <= high:
-        raise ConfigurationError(f"{variable.name}={text[:40]!r} must be an integer from {low} to {high}")
+        raise ConfigurationError(f"{variable.name}{_shown(text)} must be an integer from {low} to {high}")
     return int(digits)
 
 
@@ -148,7 +154,7 @@ def _milliseconds(text: str, variable: _Variable) -> float:
     seconds = _seconds(text, 0.001, variable)
     if not low <= seconds <= high:
         raise ConfigurationError(
-            f"{variable.name}={text[:40]!r} must be milliseconds such as 500, or text such as '2s', "
+            f"{variable.name}{_shown(text)} must be milliseconds such as 500, or text such as '2s', "
             f"from {low * 1000:.0f} to {high * 1000:.0f} milliseconds"
         )
     return seconds * 1000
@@ -158,7 +164,7 @@ def _ttl(text: str, variable: _Variable) -> float:
     seconds = _seconds(text, 1, variable)
     if not 0.001 <= seconds <= MAX_SECONDS and seconds != float("inf"):
         raise ConfigurationError(
-            f"{variable.name}={text[:40]!r} must be seconds such as 3600, 'inf', or text such as '10m', "
+            f"{variable.name}{_shown(text)} must be seconds such as 3600, 'inf', or text such as '10m', "
             f"from 0.001 to {MAX_SECONDS:.0f} seconds (a hundred years)"
         )
     return seconds
