@@ -27,7 +27,10 @@ def _snippets() -> list[object]:
         text = page.read_text("utf-8")
         for block in FENCE.finditer(text):
             line = text.count("\n", 0, block.start()) + 2
-            found.append(pytest.param(block.group(1), id=f"{page.relative_to(ROOT)}:{line}"))
+            marks = (
+                [pytest.mark.slow, pytest.mark.ci] if "testing.checker" in block.group(1) else []
+            )  # it takes seconds
+            found.append(pytest.param(block.group(1), id=f"{page.relative_to(ROOT)}:{line}", marks=marks))
     return found
 
 

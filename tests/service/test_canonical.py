@@ -335,7 +335,7 @@ def test_slots_of_a_subclass_of_str_count() -> None:
     assert encoded(one) != encoded(other)
 
 
-@pytest.mark.parametrize("depth", [1000, 50_000])
+@pytest.mark.parametrize("depth", [1000, pytest.param(50_000, marks=[pytest.mark.slow, pytest.mark.ci])])
 @pytest.mark.parametrize("wrap", [lambda v: [v], lambda v: (v,), lambda v: {"a": v, "b": 0}, Keyed])
 def test_deep_nesting_is_content(wrap: Any, depth: int) -> None:
     one: Any = 1

@@ -89,6 +89,8 @@ async def test_a_broken_service_is_caught(
     assert (await check(plan)).verdict.violations > 0
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.valkey
 async def test_a_killed_process_leaves_its_log_and_the_others_a_verdict(valkey_server: EmbeddedServer) -> None:
     plan = Plan(**QUICK, invalidate="tags", url=valkey_server.url)

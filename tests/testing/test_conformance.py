@@ -127,6 +127,8 @@ def failed(report: str, broken: str) -> set[str]:
         ("TimeStandsStill", "test_a_value_ends_with_its_ttl_and_not_before"),
     ],
 )
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_broken_service_is_caught(report: str, broken: str, caught: str) -> None:
     assert caught in failed(report, broken)
 
