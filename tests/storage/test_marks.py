@@ -200,6 +200,7 @@ async def test_a_process_that_succeeds_ends_the_failures(
     assert await near.get("k") == ["loaded"]
     assert await near.execute("EXISTS", claim(near)) == 0
     await near.delete("k")
+    await far.execute("PING")  # behind its reply everything was heard
     assert await processes.fail("b", far) == "tried"
 
 
