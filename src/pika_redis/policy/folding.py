@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ArgumentTypeError
 from .flights import Flights, Load, loading
 from .loader import run_loader
 
-__all__ = ["BulkLoader", "Folding", "TickFolding", "aligned"]
+__all__ = ["BulkLoader", "Folding", "TickFolding", "aligned", "hand_out"]
+
+_T = TypeVar("_T")
 
 BulkLoader = Callable[[list[Any]], object]
 """Called with a list of items; gives a mapping or a sequence, or an awaitable of one."""
@@ -37,6 +39,24 @@ def aligned(result: object, items: Sequence[Any]) -> list[object]:
     )
 
 
+async def hand_out(values: Awaitable[Sequence[_T]], waiting: Sequence[asyncio.Future[_T]]) -> None:
+    """Give each of those who wait its value, or all of them the error or the cancellation."""
+    try:
+        given = await values
+    except asyncio.CancelledError:
+        for answer in waiting:
+            answer.cancel()
+        raise
+    except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to those who wait)
+        for answer in waiting:
+            if not answer.done():
+                answer.set_exception(error)
+        return
+    for answer, value in zip(waiting, given, strict=True):
+        if not answer.done():
+            answer.set_result(value)
+
+
 class _Call:
     """One call of the loader, and who waits for it."""
 
@@ -45,6 +65,7 @@ class _Call:
         self._flights = flights
         self._items: list[Any] = []
         self._waiting: list[asyncio.Future[object]] = []
+        self._left = 0
         self._loads: dict[Load, None] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -56,6 +77,7 @@ class _Call:
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._items.append(item)
         self._waiting.append(answer)
+        self._left += 1
         self._loads.update(dict.fromkeys(loading.get()))
         return answer
 
@@ -67,26 +89,17 @@ class _Call:
 
     def give_up(self) -> None:
         """Somebody stopped waiting; when nobody waits any more the call ends."""
-        if self._task is not None and all(answer.done() for answer in self._waiting):
+        self._left -= 1
+        if self._task is not None and not self._left:
             self._task.cancel()
 
     async def _run(self) -> None:
-        try:
-            async with self._flights.room.place(math.inf, "a batch"):
-                result = await run_loader(partial(self._loader, list(self._items)), math.inf, "a batch")
-            values = aligned(result, self._items)
-        except asyncio.CancelledError:
-            for answer in self._waiting:
-                answer.cancel()
-            raise
-        except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to those who wait)
-            for answer in self._waiting:
-                if not answer.done():
-                    answer.set_exception(error)
-            return
-        for answer, value in zip(self._waiting, values, strict=True):
-            if not answer.done():
-                answer.set_result(value)
+        await hand_out(self._values(), self._waiting)
+
+    async def _values(self) -> list[object]:
+        async with self._flights.room.place(math.inf, "a batch"):
+            result = await run_loader(partial(self._loader, list(self._items)), math.inf, "a batch")
+        return aligned(result, self._items)
 
 
 class Folding:

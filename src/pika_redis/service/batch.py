@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from ..errors import ArgumentTypeError
 from ..model.missing import MISSING
+from ..policy.folding import hand_out
 from ..policy.rules.options import LoadOptions, Options, resolve
 from .annotations import return_annotation
 from .arguments import Receiver, guess_receiver
@@ -97,20 +98,7 @@ class _Tick:
         return answer
 
     async def run(self) -> None:
-        try:
-            values = await self._batch.in_order(self._items)
-        except asyncio.CancelledError:
-            for answer in self._waiting:
-                answer.cancel()
-            raise
-        except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to those who wait)
-            for answer in self._waiting:
-                if not answer.done():
-                    answer.set_exception(error)
-            return
-        for answer, value in zip(self._waiting, values, strict=True):
-            if not answer.done():
-                answer.set_result(value)
+        await hand_out(self._batch.in_order(self._items), self._waiting)
 
 
 class Batch(Generic[K, V]):

@@ -168,7 +168,7 @@ class Near:
         """Wait until everything was heard that other connections of ours may have changed by now."""
         if self.tracks:
             with contextlib.suppress(CacheUnavailableError):  # without a connection there are no copies
-                await self.node.call(("PING",))
+                await self.node.call(("PING",), attempts=0)
 
     async def aclose(self) -> None:
         """Close the connections."""
