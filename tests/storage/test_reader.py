@@ -121,12 +121,12 @@ async def test_several_keys_are_one_command_and_their_tags_one_more(
     assert asked(fake) == ["MGET p:k p:plain"]
 
 
-async def test_other_commands_go_along_with_a_read(fake: TrackingServer, telling: RedisService) -> None:
-    record, (other,) = await reader_of(telling).read_with("p:plain", ("ECHO", "x"))
+async def test_another_command_goes_before_a_read(fake: TrackingServer, telling: RedisService) -> None:
+    other, record = await reader_of(telling).read_behind(("ECHO", "x"), "p:plain")
     assert record is not None
     assert other == b"OK"
     assert len(fake.talks[-1].segments) >= 2
-    assert asked(fake) == [f"MGET {EPOCH} p:plain", "ECHO x"]
+    assert asked(fake) == ["ECHO x", f"MGET {EPOCH} p:plain"]
 
 
 async def test_a_key_of_another_type_is_a_miss_and_a_count(fake: TrackingServer, telling: RedisService) -> None:

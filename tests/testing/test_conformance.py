@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,16 +99,22 @@ def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "test_mine.py").write_text(BROKEN, "utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", "utf-8")
     words = ["-q", "--tb=short", "-rfE", "-p", "no:cacheprovider", "-p", "no:valkey", f"--asyncio-mode={request.param}"]
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, "-k", " or ".join(TESTS), "test_mine.py"],
+    with subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-m", "pytest", *words, "-k", " or ".join(TESTS), "test_mine.py"],
         cwd=folder,
-        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(pika_redis.__file__).parents[1])},
-        check=False,
-    )
-    assert ran.stderr == ""
-    return ran.stdout
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=90)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # and it says where it stands
+            pytest.fail("\n".join(process.communicate(timeout=20)))
+    assert errors == ""
+    return output
 
 
 def failed(report: str, broken: str) -> set[str]:

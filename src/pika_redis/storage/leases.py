@@ -31,6 +31,7 @@ from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.replies import Disconnected
 from ..wire.scripts import RELEASE, RENEW, REPLACE
+from ..wire.slots import ignored
 from .namespace import Namespace
 from .near import Near
 from .reader import Reader
@@ -128,7 +129,7 @@ class Leases:
     def _let_go(near: Near, where: str, token: bytes) -> None:
         """Whoever wanted the lease or claim is gone; nobody else shall wait for it. Waits for nothing."""
         with contextlib.suppress(Disconnected):
-            near.node.connection.call(RELEASE.command(where, (token,))).add_done_callback(_ignore)
+            near.node.connection.call(RELEASE.command(where, (token,))).add_done_callback(ignored)
 
     def _capture(self, near: Near, found: Found, tags: Sequence[str]) -> Capture:
         """The nonces as they are now, before the load; where the server tells nothing, as they were read last."""
@@ -199,11 +200,10 @@ class Leases:
         packed = self._records.pack(draft)
         entry = self._records.seal(draft, packed, hold.capture, near.node.server_ms())
         tags = list(hold.capture.tags)
-        after: list[Command] = [("GETRANGE", key, 0, IDENTITY - 1)]
+        after: list[Command] = []
         if hold.claim:
             after.append(RELEASE.command(self._namespace.claim_key(key), (hold.claim,)))
-        if not near.tracks:
-            after.append(self._tags.read_command(tags))
+        after.append(("GETRANGE", key, 0, IDENTITY - 1) if near.tracks else self._tags.read_command(tags))
         see = partial(self._see_stored, near, key, entry, tags)
         arguments = (hold.identity, entry, ttl_ms(draft.ttl + draft.extra) or "")
         stored = (await near.node.run_with(REPLACE, key, arguments, after, see))[0]
@@ -212,12 +212,11 @@ class Leases:
         return Outcome.STORED if self._tags.holds(near, hold.capture) else Outcome.DOUBTFUL
 
     def _see_stored(self, near: Near, key: str, entry: bytes, tags: Sequence[str], reply: Reply) -> Reply:
-        """The store was answered, and the tracked read behind it. Within the parser."""
+        """The store was answered, and the read behind it: of nonces, or a tracked one of the key. Within the parser."""
         assert isinstance(reply, list)
         near.changed(key)
-        if not near.tracks:
-            self._tags.learn(near, tags, reply[-1])
-        elif reply[0] == 1 and reply[1] == entry[:IDENTITY]:
+        self._tags.learn(near, tags, reply[-1])
+        if near.tracks and reply[0] == 1 and reply[-1] == entry[:IDENTITY]:
             record = self._reader.judged(near, entry)
             if record.live:
                 record.home = self._namespace.prefix
@@ -284,12 +283,6 @@ def _rest(key: str, failure: Failure, terms: Terms) -> None:
     """Refuse a load that would begin too soon after one that failed."""
     if terms.spare or failure.processes > 1:
         raise LoadFailedError(f"the load of {key!r} failed a moment ago")
-
-
-def _ignore(asked: asyncio.Future[Reply]) -> None:
-    """Take note of an error, or the loop would complain that nobody did."""
-    if not asked.cancelled():
-        asked.exception()
 
 
 def _ms(seconds: float) -> int:

@@ -3,8 +3,10 @@
 Strategy. The server tells the connection T of every change to a key that was read over it (RESP3 tracking, the default
 mode). So a copy may be served without asking, if four things hold:
 
-1. A copy is made only from the reply to a tracked read, *in the parser*, in the order of the wire. Made after the
-   `await` it could come behind a push that stood in the same segment, and be stale for ever.
+1. A copy is made, and a nonce is learnt, only from the reply to a tracked read, *in the parser*, in the order of the
+   wire. Made after the `await` it could come behind a push that stood in the same segment, and be stale for ever. The
+   same holds of several commands sent together, whose replies are seen when the last is there: pushes stand between
+   them too (a server that is short of memory stops tracking at any command). So only the last reply is learnt from.
 2. Own writes end copies in the parser too, when their reply is parsed: the server's push to ourselves comes later.
    And after an own write the server no longer tracks the key, so nothing is copied from what was written, but from a
    tracked read behind it.
@@ -24,19 +26,19 @@ import contextlib
 import logging
 import random
 from collections.abc import Sequence
-from typing import cast
+from functools import partial
 
 from ..errors import CacheUnavailableError
 from ..model.clock import Clock
 from ..model.counters import Counters
-from ..wire.connection import Command, Connection, Reply
+from ..wire.connection import Connection, Reply
 from ..wire.endpoint import Endpoint
 from ..wire.framing import Push
 from ..wire.handshake import ServerFacts
 from ..wire.node import Node
 from ..wire.progress import Proof
 from ..wire.replies import Disconnected
-from ..wire.slots import Observer
+from ..wire.slots import Observer, ignored
 from .eviction import S3Fifo
 from .nonces import Nonces
 from .records import Record
@@ -189,26 +191,28 @@ class Near:
             self._reread_at = now + _REREAD * random.uniform(0.9, 1.0)  # noqa: S311 (jitter, not a secret)
             keys = self.nonces.in_use()
         self._beats += 1
-        commands: list[Command] = [("HELLO",) if self._beats % 3 == 0 else ("PING",)]
-        commands += [("MGET", *keys[start : start + _PAGE]) for start in range(0, len(keys), _PAGE)]
         try:
-            asked = self.node.ask_many(commands, lambda replies: self._tended(keys, cast("list[Reply]", replies)))
+            asked = self.node.ask(("HELLO",) if self._beats % 3 == 0 else ("PING",), self._tended)
+            for start in range(0, len(keys), _PAGE):
+                page = keys[start : start + _PAGE]
+                self.node.ask(("MGET", *page), partial(self._reread, page)).add_done_callback(ignored)
         except Disconnected:
             return
         self._asking = True
         asked.add_done_callback(self._asked)
 
-    def _tended(self, keys: list[str], replies: list[Reply]) -> list[Reply]:
-        role = replies[0].get(b"role") if isinstance(replies[0], dict) else None
+    def _tended(self, reply: Reply) -> Reply:
+        role = reply.get(b"role") if isinstance(reply, dict) else None
         if isinstance(role, bytes) and self.node.became(role.decode()):
             self._forget()
-        for start, page in zip(range(0, len(keys), _PAGE), replies[1:], strict=True):
-            if isinstance(page, list):
-                for key, raw in zip(keys[start : start + _PAGE], page, strict=True):
-                    self.nonces.learn(key, raw)
-        return replies
+        return reply
 
-    def _asked(self, asked: asyncio.Future[list[Reply]]) -> None:
+    def _reread(self, keys: Sequence[str], reply: Reply) -> Reply:
+        if isinstance(reply, list):
+            for key, raw in zip(keys, reply, strict=True):
+                self.nonces.learn(key, raw)
+        return reply
+
+    def _asked(self, asked: asyncio.Future[Reply]) -> None:
         self._asking = False
-        if not asked.cancelled():
-            asked.exception()  # no answer is no proof; whoever reads next finds out why
+        ignored(asked)  # no answer is no proof; whoever reads next finds out why

@@ -69,27 +69,27 @@ class Reader:
         await self._settle(near, [record for record in records if record is not None and record.live is None])
         return records
 
-    async def read_with(self, key: str, *commands: Command) -> tuple[Record | None, list[Reply]]:
-        """The same for one key, and the replies to other commands sent with it. Raises as `read`."""
+    async def read_behind(self, command: Command, key: str) -> tuple[Reply, Record | None]:
+        """The same for one key, and before it the reply to another command sent with it. Raises as `read`."""
         near = self._nears.get()
         along = self.unknown(near, ())
 
         def see(replies: Reply) -> Reply:
             several = cast("list[Reply]", replies)
-            several[0] = self._see_along(near, along, (key,), several[0], doubt=not near.tracks)
+            several[-1] = self._see_along(near, along, (key,), several[-1], doubt=not near.tracks)
             return several
 
-        first, *others = await near.node.call_many([("MGET", *along, key), *commands], Repeat.ALWAYS, see)
-        for reply in (first, *others):
+        before, read = await near.node.call_many([command, ("MGET", *along, key)], Repeat.ALWAYS, see)
+        for reply in (before, read):
             if isinstance(reply, Exception):
                 raise reply
-        record = cast("list[Record | None]", first)[0]
+        record = cast("list[Record | None]", read)[0]
         if record is not None and record.live is None:
             await self._settle(near, [record])
-        return record, others
+        return before, record
 
     async def consider(self, near: Near, raw: bytes, epoch: Reply) -> Record:
-        """The record in bytes that were read with the epoch, judged. Raises as `read`."""
+        """What bytes that were read with the epoch hold, judged; for servers that tell nothing. Raises as `read`."""
         near.nonces.learn(self._epoch_key, epoch)
         record = self.judged(near, raw)
         self._doubt(near, [self._epoch_key], [record])

@@ -3,9 +3,9 @@
 Reading is `reader`'s, the right to load `leases`', the nonces are `remote_tags`'; here they come together as a `Store`,
 with the verbs that write.
 
-Writing: an entry needs the nonces that are current *now*. They are sent as remembered, together with a read of what
-they are; when the reply shows that they were not current, the write is repeated under the right ones. So a write is
-one round trip, and what it stores is never dead on arrival when it returns.
+Writing: an entry needs the nonces that are current *now*. They are sent as remembered, with a read of what they are
+behind it in the same batch; when that shows that they were not current, the write is repeated under the right ones. So
+a write is one round trip, and what it stores is never dead on arrival when it returns.
 
 Every key is written over the node's one multiplexed connection: what is queued first reaches the server first. The
 reply to an own write ends the copies of its keys in the parser (see `near`).
@@ -98,6 +98,8 @@ class RemoteStore:
         payload = None if current is None else plain_payload(raw, current)
         if payload is not None:
             return self._records.decoded(payload, False)
+        if self._nears.get().tracks:  # connected meanwhile: of a server that tells one learns in the parser only
+            return self._fresh_value(await self._reader.read(key))
         return self._fresh_value(await self._reader.consider(near, raw, epoch))
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -139,7 +141,7 @@ class RemoteStore:
 
     async def _look(self, key: str) -> tuple[Record | None, object, float | None]:
         """What `get` would find: the record, its value and its remaining seconds; None, MISSING, None for a miss."""
-        record, (left,) = await self._reader.read_with(key, ("PTTL", key))
+        left, record = await self._reader.read_behind(("PTTL", key), key)
         value = self._fresh_value(record)
         if record is None or value is MISSING or left == _GONE:
             return None, MISSING, None
@@ -208,7 +210,7 @@ class RemoteStore:
                 await self._tags.complete(near, capture, tags, longest)
                 failed.update(
                     (key, reply)
-                    for (key, _, _), reply in zip(packed, replies[1:], strict=True)
+                    for (key, _, _), reply in zip(packed, replies, strict=True)
                     if isinstance(reply, Exception)
                 )
                 return failed
@@ -218,20 +220,20 @@ class RemoteStore:
     async def _write_under(
         self, near: Near, packed: Sequence[tuple[str, Draft, bytes | tuple[bytes, bool]]], capture: Capture
     ) -> tuple[list[Reply], Capture]:
-        """Write; gives the replies and what the nonces were when that was done."""
+        """Write; gives the replies and what the nonces were after that."""
         tags = list(capture.tags)
         ends = near.ends_copies([key for key, _, _ in packed])
         current: list[Capture] = []
 
         def see(replies: Reply) -> Reply:
             ends(replies)
-            self._tags.learn(near, tags, cast("list[Reply]", replies)[0])
+            self._tags.learn(near, tags, cast("list[Reply]", replies)[-1])
             current.append(self._tags.captured(near, tags))
             return replies
 
-        commands = [self._tags.read_command(tags), *self._set_commands(packed, capture)]
-        replies = await near.node.call_many(commands, Repeat.UNSENT, see)
-        _checked(replies[:1])
+        commands = [*self._set_commands(packed, capture), self._tags.read_command(tags)]
+        *replies, nonces = await near.node.call_many(commands, Repeat.UNSENT, see)
+        _checked([nonces])
         return replies, current[-1]
 
     def _set_commands(

@@ -12,7 +12,6 @@ they still hold (`RemoteStore.write`).
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import os
@@ -27,6 +26,7 @@ from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL, RENEW_TAG
+from ..wire.slots import ignored
 from .namespace import Namespace
 from .near import Near
 from .nonces import HOLD_MARK, nonce_in
@@ -107,7 +107,8 @@ class RemoteTags:
         """The nonces, and whether all of these tags were surely made before `since`; missing ones are made.
 
         A tag's age is its whole life, which stands in its value, less what is left. That is read after the value: of a
-        tag that is made anew in between nothing of the old one counts. Raises as `read`.
+        tag that is made anew in between nothing of the old one counts. What is known afterwards is learnt from a read
+        behind all that. Raises as `read`.
         """
         keys = [self._namespace.tag_key(tag) for tag in tags]
 
@@ -115,12 +116,12 @@ class RemoteTags:
 
         def see(replies: Reply) -> Reply:
             read_at.append(near.now())
-            self.learn(near, tags, cast("list[Reply]", replies)[0])
+            self.learn(near, tags, cast("list[Reply]", replies)[-1])
             return replies
 
-        commands = [self.read_command(tags), *(("PTTL", key) for key in keys)]
-        values, *lefts = await near.node.call_many(commands, Repeat.ALWAYS, see)
-        for reply in (values, *lefts):
+        commands = [self.read_command(tags), *(("PTTL", key) for key in keys), self.read_command(tags)]
+        values, *lefts, again = await near.node.call_many(commands, Repeat.ALWAYS, see)
+        for reply in (values, *lefts, again):
             if isinstance(reply, Exception):
                 raise reply
         epoch, *raws = cast("list[bytes | None]", values)
@@ -187,12 +188,7 @@ class RemoteTags:
             self._renewed[key] = (life, now)
         if commands:
             with contextlib.suppress(Disconnected):
-                near.node.ask_many(commands, None).add_done_callback(_ignore)
-
-
-def _ignore(asked: asyncio.Future[list[Reply]]) -> None:
-    if not asked.cancelled():
-        asked.exception()
+                near.node.ask_many(commands, None).add_done_callback(ignored)
 
 
 def _age(raw: bytes | None, left_ms: int) -> float:

@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from ..errors import CacheError
 from .framing import Command, Reply
 
-__all__ = ["Batch", "Line", "Observed", "ObservedBatch", "Observer", "Slot", "Waiter", "refuse"]
+__all__ = ["Batch", "Line", "Observed", "ObservedBatch", "Observer", "Slot", "Waiter", "ignored", "refuse"]
 
 
 class Slot(Protocol):
@@ -73,7 +73,10 @@ class Observed:
 
 
 class ObservedBatch(Batch):
-    """A batch whose replies an observer sees when the last of them is there."""
+    """A batch whose replies an observer sees when the last of them is there.
+
+    Pushes may have stood between them: of what the server tells of, only the last reply is news when it is seen.
+    """
 
     __slots__ = ("_see",)
 
@@ -102,6 +105,12 @@ def refuse(slot: Slot, error: CacheError) -> None:
     future = _caller_of(slot)
     if not future.done():
         future.set_exception(error)
+
+
+def ignored(asked: asyncio.Future[Any]) -> None:
+    """Nobody waits for this reply: take note of its error, or the loop would complain that nobody did."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def _caller_of(slot: Slot) -> asyncio.Future[Reply]:
