@@ -28,16 +28,17 @@ class Talk(asyncio.Protocol):
 
     def __init__(self, server: FakeServer) -> None:
         self.server = server
-        self.number = len(server.talks)
+        self.number: int
         self.segments: list[bytes] = []
         self.commands: list[Command] = []
         self.ended = asyncio.get_running_loop().create_future()
         self.transport: asyncio.Transport
         self._reader = hiredis.Reader()
-        server.talks.append(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.number = len(self.server.talks)
+        self.server.talks.append(self)
         if self.server.greeting:
             self.transport.write(self.server.greeting)
 

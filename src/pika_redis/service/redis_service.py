@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from ssl import SSLContext
 from typing import Any, Self, TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
@@ -108,6 +109,7 @@ class RedisService(Service):
             Namespace(resolved.key_prefix), Options(ttl=resolved.ttl), resolved.max_cache_key_length, codec
         )
         self._config = resolved
+        self._tls = None if resolved.address.tls is None else tls_context(resolved.address.tls)
         self._clock = clock or SystemClock()
         self._near_bytes = _near_bytes(l1, resolved.l1_max_bytes)
         self._nears = LoopLocal(self._make_near)
@@ -182,7 +184,7 @@ class RedisService(Service):
         return self
 
     def _make_near(self, loop: asyncio.AbstractEventLoop) -> Near:
-        return Near(loop, _endpoint(self._config), self._clock, self._counters, self._near_bytes)
+        return Near(loop, _endpoint(self._config, self._tls), self._clock, self._counters, self._near_bytes)
 
     def _store_of(self, namespace: Namespace) -> Store:
         if not self._config.enabled:
@@ -217,7 +219,7 @@ def _near_bytes(l1: bool | int, default: int) -> int:
     return l1
 
 
-def _endpoint(config: RedisConfig) -> Endpoint:
+def _endpoint(config: RedisConfig, tls: SSLContext | None) -> Endpoint:
     address = config.address
     if address.kind == "embedded":
         address = replace(resolve_settings(_embedded_url(), {}).address, db=address.db)
@@ -225,7 +227,7 @@ def _endpoint(config: RedisConfig) -> Endpoint:
         host=address.host,
         port=address.port,
         path=address.path,
-        tls=None if address.tls is None else tls_context(address.tls),
+        tls=tls,
         credentials=Credentials(address.username, address.password.reveal() if address.password else None, address.db),
         limits=wire.Limits(
             stall=min(config.stall_timeout, config.command_timeout),

@@ -60,7 +60,8 @@ class Dialer:
         except CacheError as error:
             raise CacheUnavailableError(f"{endpoint}: {error}") from error
         except TimeoutError as error:
-            raise CacheTimeoutError(f"{endpoint}: no connection within {endpoint.connect_timeout:g} s") from error
+            what = "connection" if endpoint.tls is None else "connection over TLS"
+            raise CacheTimeoutError(f"{endpoint}: no {what} within {endpoint.connect_timeout:g} s") from error
         except Exception as error:  # resolvers and loops raise all sorts of things, and callers wait for an answer
             said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
             raise CacheUnavailableError(f"{endpoint}: cannot connect: {said}") from error
@@ -105,8 +106,15 @@ class Dialer:
             _, connection = await self._loop.create_unix_connection(make, endpoint.path)
             return connection
         sock = await self._race(await self._resolve())
-        name = None if endpoint.tls is None else endpoint.host
-        _, connection = await self._loop.create_connection(make, sock=sock, ssl=endpoint.tls, server_hostname=name)
+        if endpoint.tls is None:
+            _, connection = await self._loop.create_connection(make, sock=sock)
+            return connection
+        try:
+            _, connection = await self._loop.create_connection(
+                make, sock=sock, ssl=endpoint.tls, server_hostname=endpoint.host
+            )
+        except ConnectionError as error:
+            raise CacheUnavailableError("the server broke off the TLS handshake; is this its port for TLS?") from error
         return connection
 
     async def _resolve(self) -> list[_Address]:

@@ -1,0 +1,205 @@
+"""TLS on loopback, with an authority of our own: who is believed, and that nothing is said to anybody else."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from pika_redis import CacheUnavailableError, ConfigurationError, RedisService
+from pika_redis.testing import EmbeddedServer
+from pika_redis.wire.address import TlsFiles
+from pika_redis.wire.embedded import free_port
+from pika_redis.wire.tls import tls_context
+
+from ..storage.tracking_server import TrackingServer
+from .fake_server import FakeServer
+from .timing import on_both_loops
+
+
+class Papers:
+    """The files of an authority, and those of a client that it vouches for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = trustme.CA()
+        self.folder = folder
+        self.ca = self._write("ca", self.authority.cert_pem)
+        client = self.authority.issue_cert("pika@example.org")
+        self.client = self._write("client", *client.cert_chain_pems)
+        self.client_key = self._write("client-key", client.private_key_pem)
+        self.client_whole = self._write("client-whole", client.private_key_and_cert_chain_pem)
+        server = self.authority.issue_cert("127.0.0.1", "localhost")
+        self.server = self._write("server", *server.cert_chain_pems)
+        self.server_key = self._write("server-key", server.private_key_pem)
+
+    def _write(self, name: str, *blobs: trustme.Blob) -> str:
+        path = self.folder / f"{name}.pem"
+        for blob in blobs:
+            blob.write_to_path(path, append=True)
+        return str(path)
+
+    def shown_by(self, *names: str) -> ssl.SSLContext:
+        """The context of a server with these names."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.authority.issue_cert(*names).configure_cert(context)
+        return context
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    return Papers(tmp_path_factory.mktemp("papers"))
+
+
+@contextlib.contextmanager
+def redis_behind(papers: Papers, clients: str) -> Iterator[int]:
+    """The TLS port of a server that asks clients for certificates, or doesn't."""
+    port = free_port()
+    config = {
+        "tls-port": str(port),
+        "tls-ca-cert-file": papers.ca,
+        "tls-cert-file": papers.server,
+        "tls-key-file": papers.server_key,
+        "tls-auth-clients": clients,
+        "requirepass": "sesame",
+    }
+    with EmbeddedServer.start("redis", config=config):
+        yield port
+
+
+async def unanswered(url: str) -> str:
+    """What is said when nothing can be read there."""
+    async with RedisService(url, retry_attempts=0, connect_timeout=5) as service:
+        with pytest.raises(CacheUnavailableError) as refused:
+            await service.connect()
+    return str(refused.value)
+
+
+# -- a real server ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@on_both_loops
+async def test_the_verbs_over_tls(redis_server: EmbeddedServer, papers: Papers, host: str) -> None:
+    with redis_behind(papers, "no") as port:
+        url = f"rediss://:sesame@{host}:{port}/3?tls_ca_file={papers.ca}"
+        async with RedisService(url, lazy_connect=False) as service, RedisService(url) as other:
+            await service.set_many({f"k{number}": "x" * 40_000 for number in range(50)}, tags=["t"])
+            assert await service.get("k7") == "x" * 40_000
+            assert len(await other.get_many([f"k{number}" for number in range(50)])) == 50
+            assert "db=3" in (await service.execute("CLIENT", "INFO")).decode()
+            await other.invalidate_tags(["t"])
+            assert await service.get_or_load("k7", lambda: "new", consistency="strict") == "new"
+
+
+@on_both_loops
+async def test_a_server_that_asks_for_a_certificate(redis_server: EmbeddedServer, papers: Papers) -> None:
+    with redis_behind(papers, "yes") as port:
+        url = f"rediss://:sesame@127.0.0.1:{port}?tls_ca_file={papers.ca}"
+        for own in (
+            f"&tls_cert_file={papers.client}&tls_key_file={papers.client_key}",
+            f"&tls_cert_file={papers.client_whole}",
+        ):
+            async with RedisService(url + own) as service:
+                await service.set("k", "v")
+                assert await service.get("k") == "v"
+        assert "sesame" not in await unanswered(url)
+
+
+async def test_a_server_that_speaks_in_the_clear_hears_no_password(papers: Papers) -> None:
+    async with FakeServer().running() as server:
+        said = await unanswered(f"rediss://:sesame@127.0.0.1:{server.port}?tls_ca_file={papers.ca}")
+        heard = b"".join(part for talk in server.talks for part in talk.segments)
+    assert heard
+    assert b"sesame" not in heard
+    assert "TLS" in said
+    assert "sesame" not in said
+
+
+# -- who is believed ---------------------------------------------------------------------------------------------------
+
+
+@on_both_loops
+async def test_a_server_with_the_right_name_of_a_known_authority_is_believed(papers: Papers) -> None:
+    async with (
+        TrackingServer().running(tls=papers.shown_by("localhost")) as server,
+        RedisService(f"rediss://localhost:{server.port}?tls_ca_file={papers.ca}") as service,
+    ):
+        await service.set("k", "v")
+        assert await service.get("k") == "v"
+
+
+@on_both_loops
+async def test_a_server_with_another_name_is_not(papers: Papers) -> None:
+    async with FakeServer().running(tls=papers.shown_by("cache.example.org")) as server:
+        said = await unanswered(f"rediss://:sesame@localhost:{server.port}?tls_ca_file={papers.ca}")
+        assert server.commands == []
+    assert "localhost" in said
+    assert "match" in said
+    assert "sesame" not in said
+
+
+@pytest.mark.parametrize("known", ["of the system", "another"])
+@on_both_loops
+async def test_a_server_of_an_unknown_authority_is_not(papers: Papers, tmp_path: Path, known: str) -> None:
+    trusted = f"?tls_ca_file={Papers(tmp_path).ca}" if known == "another" else ""
+    async with FakeServer().running(tls=papers.shown_by("localhost")) as server:
+        said = await unanswered(f"rediss://:sesame@localhost:{server.port}{trusted}")
+        assert server.commands == []
+    assert "certificate" in said
+
+
+@on_both_loops
+async def test_without_verification_anybody_is(papers: Papers) -> None:
+    async with (
+        TrackingServer().running(tls=papers.shown_by("cache.example.org")) as server,
+        RedisService(f"rediss://localhost:{server.port}?tls_verify=no") as service,
+    ):
+        await service.set("k", "v")
+        assert await service.get("k") == "v"
+
+
+async def test_a_version_before_one_point_two_is_refused(papers: Papers) -> None:
+    old = papers.shown_by("localhost")
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with FakeServer().running(tls=old) as server:
+        await unanswered(f"rediss://localhost:{server.port}?tls_ca_file={papers.ca}")
+        assert server.commands == []
+
+
+async def test_in_the_clear_a_server_of_tls_gives_no_answer(papers: Papers) -> None:
+    async with FakeServer().running(tls=papers.shown_by("localhost")) as server:
+        await unanswered(f"redis://localhost:{server.port}")
+        assert server.commands == []
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["tls_ca_file", "tls_cert_file", "tls_key_file"])
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_file_that_is_of_no_use_is_named(papers: Papers, tmp_path: Path, file: str, content: str | None) -> None:
+    bad = tmp_path / "bad.pem"
+    if content is not None:
+        bad.write_text(content)
+    files = {"tls_ca_file": papers.ca, "tls_cert_file": papers.client, "tls_key_file": papers.client_key, file: bad}
+    query = "&".join(f"{name}={path}" for name, path in files.items())
+    with pytest.raises(ConfigurationError, match=r"bad\.pem"):
+        RedisService(f"rediss://localhost?{query}")
+
+
+def test_a_key_of_another_certificate_is_refused(papers: Papers) -> None:
+    with pytest.raises(ConfigurationError, match="server-key"):
+        tls_context(TlsFiles(papers.ca, papers.client, papers.server_key))
+
+
+def test_unless_told_otherwise_name_and_certificate_are_checked(papers: Papers) -> None:
+    context = tls_context(TlsFiles(papers.ca))
+    assert context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
