@@ -34,6 +34,8 @@ __all__ = ["Batch", "BatchRules"]
 K = TypeVar("K")
 V = TypeVar("V")
 Results = Mapping[K, V] | Sequence[V]
+_Place = tuple[int, int, int, bool]
+"""Whose calls one tick may join: those of one loop, receiver and service, that all bypass the cache or all don't."""
 
 
 class BatchRules:
@@ -76,7 +78,7 @@ class _Core:
         self.options = options
         self.receiver = guess_receiver(function)
         self.returns = return_annotation(function)
-        self.ticks: dict[tuple[int, int], _Tick] = {}
+        self.ticks: dict[_Place, _Tick] = {}
         self._find = finder(source, self.receiver)
 
     def service(self, bound: tuple[Any, ...]) -> Service:
@@ -129,15 +131,17 @@ class Batch(Generic[K, V]):
         """The value of one item. Calls of the same tick of the loop become one call of the function."""
         core = self._core
         service = core.service(self._bound)
-        if not bypassing.get():
+        bypassed = bypassing.get()
+        if not bypassed:
             value = service.hit(service.name_of(core.rules.key_of(item)), core.ahead_ms, share=core.share)
             if value is not MISSING:
                 return cast("V", value)
-        place = (id(asyncio.get_running_loop()), id(self._bound[0]) if self._bound else 0)
+        loop = asyncio.get_running_loop()
+        place = (id(loop), id(self._bound[0]) if self._bound else 0, id(service), bypassed)
         tick = core.ticks.get(place)
         if tick is None:
             tick = core.ticks[place] = _Tick(self)
-            asyncio.get_running_loop().call_soon(self._start, place)
+            loop.call_soon(self._start, place)  # in this context: for this service, bypassing or not
         return cast("V", await tick.add(item))
 
     def key_for(self, item: K) -> str:
@@ -168,7 +172,7 @@ class Batch(Generic[K, V]):
         )
         return cast("list[V]", values)
 
-    def _start(self, place: tuple[int, int]) -> None:
+    def _start(self, place: _Place) -> None:
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._core.ticks.pop(place).run(), name="pika-redis batch")
         self._core.service(self._bound).reads.flights.get().keep(task)
