@@ -133,7 +133,7 @@ async def test_changes_are_one_round_trip(near: RedisService, shell: Raw, tap: T
 
 
 async def test_what_a_process_pays_that_meets_a_cache_for_the_first_time(near: RedisService, tap: Tap) -> None:
-    """No limit: the epoch and the tags have to be made."""
+    """The epoch and the tags have to be made, on the way."""
     await near.connect()
     costs: dict[str, int] = {}
     for what, tags in (("and an epoch", []), ("and two tags", ["t", "u"]), ("", ["t", "u"])):
@@ -141,8 +141,7 @@ async def test_what_a_process_pays_that_meets_a_cache_for_the_first_time(near: R
             await near.get_or_load(f"k{what}", load, tags=tags)
         costs[f"a miss {what}".strip()] = asked.trips
     print(costs)  # noqa: T201 (the figures)
-    assert costs["a miss"] == 3
-    assert max(costs.values()) <= 6
+    assert set(costs.values()) == {3}
 
 
 # -- bytes ----------------------------------------------------------------------------------------------------------

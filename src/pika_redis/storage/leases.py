@@ -29,6 +29,7 @@ from ..errors import CacheServerError, LoadFailedError
 from ..model.entry import Capture, Draft, Failure, Found, Hold, Outcome, Terms
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
+from ..wire.node import Repeat
 from ..wire.replies import Disconnected
 from ..wire.scripts import RELEASE, RENEW, REPLACE
 from ..wire.slots import ignored
@@ -36,7 +37,7 @@ from .namespace import Namespace
 from .near import Near
 from .reader import Reader
 from .records import Records, ttl_ms, whole
-from .remote_tags import RemoteTags
+from .remote_tags import Making, RemoteTags
 
 __all__ = ["Leases"]
 
@@ -72,27 +73,37 @@ class Leases:
         try:
             with near.watches.on([key] if leases else [key, where]) as change:
                 take = self._lease if leases else self._claim
-                hold, wait = await take(near, key, found, token, terms)
+                known = self._capture(near, found, terms.tags)
+                making = self._tags.making(near, known, terms.tags, terms.ttl)
+                hold, wait = await take(key, found, token, terms, making)
                 if hold is None:
                     if wait and terms.patience:
                         await self._until_changed(near, where, change, min(terms.lease, terms.patience))
                     return None
-            capture = await self._tags.complete(near, self._capture(near, found, terms.tags), terms.tags, terms.ttl)
+            read = bool(making.commands)
+            capture = self._tags.captured(near, terms.tags) if read else self._capture(near, found, terms.tags)
+            capture = await self._tags.complete(near, capture, terms.tags, terms.ttl)
         except BaseException:
             self._let_go(near, where, b"L" + token if leases else token)
             raise
         hold = replace(hold, capture=capture, began=near.now())
         return hold if capture.complete else hold.forbidden()
 
-    async def _lease(self, near: Near, key: str, found: Found, token: bytes, terms: Terms) -> tuple[Hold | None, bool]:
-        """The lease, or None and whether it is worth waiting."""
-        identity = b"L" + token
+    async def _lease(
+        self, key: str, found: Found, token: bytes, terms: Terms, making: Making
+    ) -> tuple[Hold | None, bool]:
+        """The lease, or None and whether it is worth waiting. `making` goes along."""
+        node, identity = making.near.node, b"L" + token
         if found.identity[:1] == b"#":  # foreign bytes: they give way at once
-            taken = await near.node.run(REPLACE, key, (found.identity, identity, _ms(terms.lease)))
+            arguments = (found.identity, identity, _ms(terms.lease))
+            taken, *made = await node.run_with(REPLACE, key, arguments, making.commands, making.see)
+            await making.end(made)
             return (Hold(identity, found.capture, renewable=True) if taken else None), False
-        taken, held = await near.node.call_many(
-            [("SET", key, identity, "NX", "PX", _ms(terms.lease)), ("GETRANGE", key, 0, IDENTITY - 1)],
+        lease = ("SET", key, identity, "NX", "PX", _ms(terms.lease))
+        taken, held, *made = await node.call_many(
+            [lease, ("GETRANGE", key, 0, IDENTITY - 1), *making.commands], Repeat.ALWAYS, making.see
         )
+        await making.end(made)
         if isinstance(held, CacheServerError) and held.code == "WRONGTYPE":
             return Hold(b"", found.capture), False  # no string: read as absent, and the store replaces it
         _raise(taken, held)
@@ -100,29 +111,29 @@ class Leases:
             return Hold(identity, found.capture, renewable=True), False
         return None, isinstance(held, bytes) and held[:1] == b"L"
 
-    async def _claim(self, near: Near, key: str, found: Found, token: bytes, terms: Terms) -> tuple[Hold | None, bool]:
-        """The claim, or None and whether it is worth waiting."""
+    async def _claim(
+        self, key: str, found: Found, token: bytes, terms: Terms, making: Making
+    ) -> tuple[Hold | None, bool]:
+        """The claim, or None and whether it is worth waiting. `making` goes along."""
+        node = making.near.node
         claim_key = self._namespace.claim_key(key)
-        taken, held, claimed = await near.node.call_many(
-            [
-                ("SET", claim_key, token, "NX", "PX", _ms(terms.lease)),
-                _look(key, found.identity),
-                ("GET", claim_key),
-            ]
-        )
+        claim = ("SET", claim_key, token, "NX", "PX", _ms(terms.lease))
+        look = [claim, _look(key, found.identity), ("GET", claim_key)]
+        taken, held, claimed, *made = await node.call_many([*look, *making.commands], Repeat.ALWAYS, making.see)
+        await making.end(made)
         _raise(taken, held, claimed)
         held = _identity(held, found.identity)
         failure = _failure(claimed)
         if failure is not None and held == found.identity:
             _rest(key, failure, terms)
             mark = cast("bytes", claimed)[:IDENTITY]
-            if not await near.node.run(REPLACE, claim_key, (mark, token, _ms(terms.lease))):
+            if not await node.run(REPLACE, claim_key, (mark, token, _ms(terms.lease))):
                 return None, True
         elif claimed != token:
             return None, held == found.identity
         if held == found.identity:
             return Hold(found.identity, found.capture, token, renewable=True, failure=failure), False
-        await near.node.run(RELEASE, claim_key, (token,))
+        await node.run(RELEASE, claim_key, (token,))
         return None, False
 
     @staticmethod

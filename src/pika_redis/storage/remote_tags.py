@@ -26,12 +26,12 @@ from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL, RENEW_TAG
-from ..wire.slots import ignored
+from ..wire.slots import Observer, ignored
 from .namespace import Namespace
 from .near import Near
 from .nonces import HOLD_MARK, nonce_in
 
-__all__ = ["RemoteTags"]
+__all__ = ["Making", "RemoteTags"]
 
 _DAY = 86400
 _PAGE = 1000
@@ -90,18 +90,29 @@ class RemoteTags:
 
         A tag that a writer's guard holds stays unknown. Raises CacheUnavailableError, CacheServerError.
         """
-        full = _tag_life(ttl)
         capture = seen
         for _ in range(3):
-            missing = [self._namespace.tag_key(tag) for tag in tags if capture.tags.get(tag) is None]
-            if capture.epoch is None:
-                missing.append(self._namespace.epoch_key)
-            if not missing:
+            making = self.making(near, capture, tags, ttl)
+            if not making.commands:
                 break
-            await self._make(near, missing, full)
-            capture = await self.read(near, tags)
-        self._renew(near, capture, full)
+            capture = await making.run()
+        self._renew(near, capture, _tag_life(ttl))
         return capture
+
+    def making(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Making:
+        """What makes the nonces that are missing, with lives long enough for entries of `ttl` seconds."""
+        missing = [self._namespace.tag_key(tag) for tag in tags if seen.tags.get(tag) is None]
+        if seen.epoch is None:
+            missing.append(self._namespace.epoch_key)
+        full = _tag_life(ttl)
+        commands = [self._make_command(key, os.urandom(_NONCE), full) for key in missing]
+        return Making(self, near, tags, [*commands, self.read_command(tags)] if missing else [], full)
+
+    def note_life(self, keys: Sequence[str], full: int) -> None:
+        """These keys were made just now, or found, and live so many seconds."""
+        if len(self._renewed) > _MOST_RENEWED:
+            self._renewed.clear()
+        self._renewed.update(dict.fromkeys(keys, (full, self._clock.monotonic())))
 
     async def read_older(self, near: Near, tags: Sequence[str], since: float) -> tuple[Capture, bool]:
         """The nonces, and whether all of these tags were surely made before `since`; missing ones are made.
@@ -127,10 +138,11 @@ class RemoteTags:
         epoch, *raws = cast("list[bytes | None]", values)
         elapsed = read_at[-1] - since
         old = [_age(raw, cast("int", left)) > elapsed + _MARGIN for raw, left in zip(raws, lefts, strict=True)]
-        missing = [key for key, raw in zip(keys, raws, strict=True) if nonce_in(raw) is None]
-        if missing:
-            await self._make(near, missing, _DAY)
-        return Capture(nonce_in(epoch), dict(zip(tags, map(nonce_in, raws), strict=True))), all(old)
+        seen = Capture(nonce_in(epoch), dict(zip(tags, map(nonce_in, raws), strict=True)))
+        making = self.making(near, seen, tags, 0.0)
+        if making.commands:
+            await making.run()
+        return seen, all(old)
 
     async def invalidate(self, tags: Sequence[str]) -> None:
         """Delete the tags. Raises CacheUnavailableError, CacheServerError."""
@@ -146,23 +158,6 @@ class RemoteTags:
         for start in range(0, len(keys), _PAGE):
             page = keys[start : start + _PAGE]
             await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(page))
-
-    async def _make(self, near: Near, keys: Sequence[str], full: int) -> None:
-        """Create tags unless other processes were faster. What stands there and is no tag goes."""
-        replies = await near.node.call_many(
-            [self._make_command(key, os.urandom(_NONCE), full) for key in keys], Repeat.ALWAYS
-        )
-        foreign = [key for key, reply in zip(keys, replies, strict=True) if _is_foreign(reply)]
-        if foreign:  # without this nothing could be written under such a tag again
-            await near.node.call(("DEL", *foreign))
-            await self._make(near, foreign, full)
-        for key, reply in zip(keys, replies, strict=True):
-            if isinstance(reply, Exception) and key not in foreign:
-                raise reply
-        now = self._clock.monotonic()
-        if len(self._renewed) > _MOST_RENEWED:
-            self._renewed.clear()
-        self._renewed.update(dict.fromkeys(keys, (full, now)))
 
     def _make_command(self, key: str, nonce: bytes, full: int) -> Command:
         """The reply is what stood there before."""
@@ -189,6 +184,41 @@ class RemoteTags:
         if commands:
             with contextlib.suppress(Disconnected):
                 near.node.ask_many(commands, None).add_done_callback(ignored)
+
+
+class Making:
+    """Commands that make nonces, unless other processes are faster, and read them; sent alone or behind others.
+
+    A batch that they end is seen by `see`, and their replies belong to `end`.
+    """
+
+    def __init__(self, of: RemoteTags, near: Near, tags: Sequence[str], commands: Sequence[Command], full: int) -> None:
+        self.near = near
+        self.commands = commands
+        self.see: Observer | None = self._see if commands else None
+        self._of = of
+        self._tags = tags
+        self._full = full
+
+    async def run(self) -> Capture:
+        """Send them; gives what the nonces are then. Raises CacheUnavailableError, CacheServerError."""
+        await self.end(await self.near.node.call_many(self.commands, Repeat.ALWAYS, self.see))
+        return self._of.captured(self.near, self._tags)
+
+    async def end(self, replies: Sequence[Reply]) -> None:
+        """They were answered. What stands there and is no tag goes, or nothing could be written. Raises as `run`."""
+        keys = [cast("str", command[1]) for command in self.commands[:-1]]
+        foreign = [key for key, reply in zip(keys, replies, strict=False) if _is_foreign(reply)]
+        if foreign:
+            await self.near.node.call(("DEL", *foreign))
+        for at, reply in enumerate(replies):
+            if isinstance(reply, Exception) and (at >= len(keys) or keys[at] not in foreign):
+                raise reply
+        self._of.note_life(keys, self._full)
+
+    def _see(self, replies: Reply) -> Reply:
+        self._of.learn(self.near, self._tags, cast("list[Reply]", replies)[-1])
+        return replies
 
 
 def _age(raw: bytes | None, left_ms: int) -> float:
