@@ -4,8 +4,9 @@ Strategy. Who finds nothing to serve *leads*: it registers a flight and its load
 *joins*: it waits until the flight lands. What must hold:
 
 0. Who joined before the loader was called may always have its result. Who came later may have begun after another
-   process's invalidation returned, and gets it only if the store found nothing changed; else it looks again. When the
-   store is on its way nobody can join any more: its answer would tell nothing of what happened since.
+   process's invalidation returned, and gets it only if the store found nothing changed; else it looks again, all of
+   its kind in one look (`storage.unsent`). When the store is on its way nobody can join any more: its answer would tell
+   nothing of what happened since.
 1. Cancelling a caller never cancels the load for others. A load runs in a task of its own; every caller waits on a
    future of its own. An *attached* load (one that uses request-scoped arguments) must run in its leader's task; when
    that is cancelled the flight is handed over: its joiners start anew, and the first of them leads with its own

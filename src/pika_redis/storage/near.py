@@ -42,6 +42,7 @@ from ..wire.slots import Observer, ignored
 from .eviction import S3Fifo
 from .nonces import Nonces
 from .records import Record
+from .unsent import Unsent
 from .watches import Watches
 
 __all__ = ["T_LEASE", "Near"]
@@ -67,6 +68,7 @@ class Near:
         """Whether the server tells of changes; when it doesn't, nothing is kept and nonces are read with each entry."""
         self.nonces = Nonces()
         self.watches = Watches(loop)
+        self.unsent = Unsent(loop, self.node)
         self.copies: dict[str, Record] = {}
         self.proof = Proof()
         self.now = clock.monotonic

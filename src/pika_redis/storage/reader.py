@@ -45,7 +45,7 @@ class Reader:
         Raises CacheUnavailableError, CacheServerError.
         """
         near = self._nears.get()
-        along = self._keys(tags) if strict else self.unknown(near, tags)
+        along = self._along(near, tags, strict)
         if along:
             command: Command = ("MGET", *along, key)
             see = partial(self._see_along, near, along, (key,), doubt=strict or not near.tracks)
@@ -57,6 +57,12 @@ class Reader:
         if record is not None and record.live is None:
             await self._settle(near, [record])
         return record
+
+    async def read_together(self, key: str, tags: Sequence[str], attempts: int, *, strict: bool) -> Record | None:
+        """The same, together with those who want the same before it is sent. Raises as `read`."""
+        near = self._nears.get()
+        what = (self._epoch_key, key, strict, attempts, *self._along(near, tags, strict))
+        return await near.unsent.shared(what, partial(self.read, key, tags, attempts, strict=strict))
 
     async def read_many(self, keys: Sequence[str]) -> list[Record | None]:
         """The same for several keys, in one command. Raises as `read`."""
@@ -101,6 +107,10 @@ class Reader:
         """The keys of the epoch and of these tags whose nonces have to be read."""
         keys = self._keys(tags)
         return [key for key in keys if near.nonces.at(key).now is None] if near.tracks else keys
+
+    def _along(self, near: Near, tags: Sequence[str], strict: bool) -> list[str]:
+        """The keys of nonces that are read before an entry."""
+        return self._keys(tags) if strict else self.unknown(near, tags)
 
     def _keys(self, tags: Sequence[str]) -> list[str]:
         return [self._epoch_key, *map(self._namespace.tag_key, tags)] if tags else [self._epoch_key]

@@ -120,7 +120,7 @@ class RemoteStore:
         return (await self._look(key))[2]
 
     async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
-        record = await self._reader.read(key, tags, 0, strict=strict)  # the loader can answer instead: no pauses
+        record = await self._reader.read_together(key, tags, 0, strict=strict)  # the loader can answer: no pauses
         return self._found(record, self._tags.captured(self._nears.get(), tags))
 
     async def fetch_many(self, keys: Sequence[str]) -> list[Found]:

@@ -37,22 +37,23 @@ class Proof:
     parsed, because it came first. So whatever it did before `at` and pushes is known here.
     """
 
-    __slots__ = ("_sent", "_writes", "at")
+    __slots__ = ("_writes", "at", "sent")
 
     def __init__(self) -> None:
         self.at = NEVER
         """Seconds of our monotonic clock."""
-        self._sent = 0
+        self.sent = 0
+        """How many commands have left."""
         self._writes: deque[tuple[int, float]] = deque()  # number of a write's first command, and when
 
     def wrote(self, commands: int, now: float) -> None:
         """So many commands leave now."""
-        self._writes.append((self._sent, now))
-        self._sent += commands
+        self._writes.append((self.sent, now))
+        self.sent += commands
 
     def answered(self, due: int) -> None:
         """Replies were parsed; `due` commands that were written still have none."""
-        answered = self._sent - due
+        answered = self.sent - due
         writes = self._writes
         while writes and writes[0][0] < answered:
             self.at = writes.popleft()[1]
