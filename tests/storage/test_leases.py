@@ -169,6 +169,24 @@ async def test_after_an_invalidation_nobody_waits_for_a_load_that_began_before(
     assert await near.get("k") == await far.get("k") == ["new"]
 
 
+@pytest.mark.parametrize("found", FOUND)
+@pytest.mark.parametrize("who", ["near", "far"])
+async def test_after_an_own_invalidation_the_lease_of_the_load_goes_at_once(
+    near: RedisService, far: RedisService, found: str, who: str
+) -> None:
+    await prepare(near, found)
+    doomed = Source(["old"], shut=True)
+    load = asyncio.create_task(near.get_or_load("k", doomed, tags=["t"], lease="1h"))
+    await doomed.reached.wait()
+    await near.invalidate_tags(["t"])
+    async with asyncio.timeout(20):  # and not a third of an hour
+        next_one = near if who == "near" else far
+        assert await next_one.get_or_load("k", Source(["new"]), tags=["t"]) == ["new"]
+    doomed.gate.set()
+    assert await load == ["old"]
+    assert await near.get("k") == await far.get("k") == ["new"]
+
+
 # -- waiting for a load elsewhere -------------------------------------------------------------------------------------
 
 

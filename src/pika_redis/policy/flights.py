@@ -13,7 +13,8 @@ Strategy. Who finds nothing to serve *leads*: it registers a flight and its load
    arguments.
 2. A failure reaches every joiner at once; nobody repeats the load in turn.
 3. An invalidation *detaches* the flights it concerns at once: whoever joined may have the result, which was asked for
-   before the invalidation returned; nothing of it is stored, and whoever comes later leads a new flight.
+   before the invalidation returned; nothing of it is stored, its lease is given back so that no other process waits
+   for it, and whoever comes later leads a new flight.
 4. A loader that asks for its own key runs through (`is_loading`), or it would wait for itself. What a loader leaves
    behind, such as a task that goes on, is no longer part of the load once the flight has landed.
 5. Each joiner gets a copy of a mutable result, made before anyone has the original.
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from contextvars import Context, ContextVar
 from functools import partial
 from types import TracebackType
@@ -105,7 +107,7 @@ def entered(load: Load) -> tuple[Load, ...]:
 class Flight(Load):
     """A load in one event loop, for which callers wait."""
 
-    __slots__ = ("hard_timeout", "has_begun", "waiters")
+    __slots__ = ("hard_timeout", "has_begun", "on_detached", "waiters")
 
     def __init__(
         self, family: object, key: str, tags: Iterable[str], hard_timeout: float, *, background: bool = False
@@ -115,6 +117,8 @@ class Flight(Load):
         self.has_begun = False
         """Whether the loader was called: who joins from then on is late."""
         self.waiters: dict[asyncio.Future[None], None] = {}
+        self.on_detached: Callable[[], None] | None = None
+        """Called in the loop of the load when nothing of it is wanted any more while the loader runs."""
 
     async def wait(self) -> object:
         """Wait for the result itself, for who led. Raises what the load raised."""
@@ -160,7 +164,7 @@ class Flights:
         """Register a flight that begins. The caller must `land` it. One that is under way is let go of."""
         before = self._flights.get(flight.key)
         if before is not None:
-            before.detached = True
+            self.let_go(before)
         self._flights[flight.key] = flight
 
     def start(self, flight: Flight, work: Coroutine[object, object, None], context: Context) -> None:
@@ -224,9 +228,12 @@ class Flights:
         self._forget(flight)
 
     def let_go(self, flight: Flight) -> None:
-        """What this flight gives must not be stored, and nobody may join it any more."""
+        """What this flight gives must not be stored, and nobody may join it any more. From any thread."""
         flight.detached = True
         self._forget(flight)
+        if flight.on_detached is not None:
+            with suppress(RuntimeError):  # the loop was closed, and the load with it
+                self._loop.call_soon_threadsafe(flight.on_detached)
 
     def _forget(self, flight: Flight) -> None:
         if self._flights.get(flight.key) is flight:

@@ -13,6 +13,7 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ..errors import CacheClosedError, LoadFailedError, OverloadedError, SerializationError, ValueTooLargeError
@@ -83,6 +84,7 @@ class _Process:
 
 _process = _Process()
 _MOST_LEARNT = 10_000
+_LONGEST_LEASE = 60.0  # seconds
 
 
 class Loads:
@@ -94,6 +96,7 @@ class Loads:
         self._copier = copier
         self._storing = Outage(counters, "loaded values can't be stored", "loaded values are stored again")
         self._learnt: dict[str, tuple[str, ...]] = {}  # tags that a key's loader named afterwards
+        self._longer: dict[str, float] = {}  # seconds that the next lease of a key lives, after one was overslept
 
     async def run(self, flights: Flights, job: Job[Flight]) -> object:
         """The loaded value; `HANDED_OVER` when another process loads, or did: look again.
@@ -145,21 +148,40 @@ class Loads:
         options = job.plan.options
         tags = job.plan.tags + self._learnt.get(job.flight.key, ())
         ttl = options.ttl + options.extra
-        return Terms(tuple(dict.fromkeys(tags)), ttl, options.lease, job.patience, job.spare)
+        return Terms(tuple(dict.fromkeys(tags)), ttl, self._lease(job), job.patience, job.spare)
+
+    def _lease(self, job: Job[Any]) -> float:
+        """Seconds: longer for a key whose last lease ran out though its load went on."""
+        return self._longer.get(job.flight.key, job.plan.options.lease)
 
     async def _call(self, flights: Flights, job: Job[Flight], hold: Hold | None) -> object:
-        options, key = job.plan.options, job.flight.key
+        options, flight, key = job.plan.options, job.flight, job.flight.key
         room = flights.room.place(options.hard_timeout, key)
         if hold is None or not hold.renewable:
             async with room:
                 return await run_loader(job.loader, options.hard_timeout, key)
 
-        async def renew() -> bool:
-            return await self._store.renew(key, hold, options.lease)
+        lease = self._lease(job)
+        renewal = Renewal(lease, lambda: self._store.renew(key, hold, lease), lambda: flights.let_go(flight))
+        try:
+            with renewal:
+                flight.on_detached = partial(renewal.give_back, lambda: self.release(key, hold))
+                if flight.detached:  # before it began
+                    flight.on_detached()
+                async with room:
+                    return await run_loader(job.loader, options.hard_timeout, key)
+        finally:
+            flight.on_detached = None
+            self._remember(key, min(2 * lease, max(lease, _LONGEST_LEASE)) if renewal.overslept else None)
 
-        with Renewal(options.lease, renew, lambda: flights.let_go(job.flight)):
-            async with room:
-                return await run_loader(job.loader, options.hard_timeout, key)
+    def _remember(self, key: str, lease: float | None) -> None:
+        """How long the next lease of the key is to live; None = as the options say."""
+        if lease is None:
+            self._longer.pop(key, None)
+            return
+        if len(self._longer) >= _MOST_LEARNT:
+            self._longer.clear()
+        self._longer[key] = lease
 
     # -- the end of a load --------------------------------------------------------------------------------------
 
