@@ -22,7 +22,7 @@ Fault = Callable[[RedisService, Fleet], Awaitable[None]]
 def own_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
     """A server of this test alone, since it is mistreated."""
     request.getfixturevalue(f"{request.param}_server")  # skips where there is none
-    with EmbeddedServer.start(request.param) as running:
+    with EmbeddedServer.start(request.param, config={"enable-debug-command": "local"}) as running:
         yield running
 
 
@@ -75,6 +75,11 @@ async def stop_somebody(service: RedisService, fleet: Fleet) -> None:
         os.kill(pid, signal.SIGCONT)
 
 
+async def leave_the_expired(service: RedisService, fleet: Fleet) -> None:
+    """Nobody is told that they have expired, until somebody asks for them."""
+    await service.execute("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
@@ -85,13 +90,15 @@ async def stop_somebody(service: RedisService, fleet: Fleet) -> None:
         (little_tracking, 1.0),
         (little_memory, 0.2),
         (stop_somebody, 0.5),
+        (leave_the_expired, 1.0),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
 async def test_no_fault_makes_a_read_older_than_promised(
     own_server: EmbeddedServer, fault: Fault, pause: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = Plan(seconds=10, processes=3, tasks=8, keys=50, invalidate="both", url=own_server.url)
+    service = "tests.fleet.short_lived:make" if fault is leave_the_expired else None
+    plan = Plan(seconds=10, processes=3, tasks=8, keys=50, invalidate="both", url=own_server.url, service=service)
     async with Fleet(plan) as fleet:
         async with again_and_again(fault, fleet, pause) as happened:
             await fleet.run()
