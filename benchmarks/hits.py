@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from pika_redis import MemoryCacheService, cache
+from pika_redis import MemoryCacheService, RedisService, cache
+from pika_redis.testing import EmbeddedServer
 
 from .rounds import ratios, rounds, show
 
@@ -33,8 +34,13 @@ def _called(function: Callable[..., Awaitable[object]], *args: object) -> Callab
     return measure
 
 
-async def _run() -> None:
+def _load() -> str:
+    raise LookupError("it was there")
+
+
+async def _run(server: EmbeddedServer) -> None:
     service = MemoryCacheService()
+    copied = RedisService(server.url, key_prefix="hits:")
     plain = {"key": "value"}
 
     async def bare(key: str) -> str | None:
@@ -50,6 +56,8 @@ async def _run() -> None:
 
     await service.set("key", "value")
     await service.set("list", [1, 2, 3])
+    await copied.set("key", "value", tags=["tag"])
+    await copied.get("key")
     results = await rounds(
         {
             "bare": _called(bare, "key"),
@@ -57,16 +65,21 @@ async def _run() -> None:
             "get a list": _called(service.get, "list"),
             "one": _called(one, "x"),
             "five": _called(five, 1, 2, "c", "d"),
+            "copied": _called(copied.get, "key"),
+            "copied, load": _called(lambda: copied.get_or_load("key", _load, tags=["tag"])),
         },
         ROUNDS,
     )
     await service.aclose()
+    await copied.aclose()
     rows = []
     for name, shown, bar in (
         ("get", "get, an immutable value", 8.0),
         ("get a list", "get, a list (decoded afresh)", None),
         ("one", "@cache, one str argument", 16.0),
         ("five", "@cache, five arguments", None),
+        ("copied", "get over Redis, a tagged entry's copy", 6.0),
+        ("copied, load", "get_or_load of the same", None),
     ):
         ratio = ratios(results, "bare", name)
         rows.append((shown, ratio, f"<= {bar:g}" if bar else "none", bar is None or ratio[1] <= bar))
@@ -75,4 +88,5 @@ async def _run() -> None:
 
 def main() -> None:
     """Run the contest, print the table."""
-    asyncio.run(_run())
+    with EmbeddedServer.start() as server:
+        asyncio.run(_run(server))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pika_redis.storage import nonces as room
@@ -94,3 +96,38 @@ def test_in_case_of_need_everything_goes(monkeypatch: pytest.MonkeyPatch) -> Non
     nonces.learn("new", value(TWO))
     assert held.now is None
     assert len(nonces._nonces) == 1
+
+
+@pytest.mark.parametrize(
+    ("happens", "grows"),
+    [
+        (lambda nonces: nonces.learn("a", value(TWO)), True),
+        (lambda nonces: nonces.learn("a", None), True),
+        (lambda nonces: nonces.learn("a", value(ONE)), False),
+        (lambda nonces: nonces.learn("new", value(ONE)), True),
+        (lambda nonces: nonces.end("a"), True),
+        (lambda nonces: nonces.end("never seen"), False),
+        (lambda nonces: nonces.at("new"), False),
+        (lambda nonces: nonces.clear(), True),
+        (lambda nonces: nonces.in_use(), True),
+    ],
+    ids=["another", "gone", "the same", "a new one", "ended", "nothing ended", "looked at", "cleared", "use asked for"],
+)
+def test_changes_grows_whenever_what_was_current_may_be_so_no_longer(
+    happens: Callable[[Nonces], object], grows: bool
+) -> None:
+    nonces = Nonces()
+    nonces.learn("a", value(ONE))
+    before = nonces.changes
+    happens(nonces)
+    assert (nonces.changes > before) is grows
+
+
+def test_changes_grows_when_room_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_MOST", 2)
+    nonces = Nonces()
+    for key in "ab":
+        nonces.learn(key, value(ONE))
+    before = nonces.changes
+    nonces.at("c")
+    assert nonces.changes > before

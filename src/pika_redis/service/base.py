@@ -32,6 +32,7 @@ from ..storage.namespace import Namespace
 from ..storage.null import ClosedStore
 from ..storage.store import Store
 from .answers import Answers
+from .full_names import FullNames
 from .items import check_amount, check_pattern, drafts_of, not_stored, stats_of
 from .key_checks import check_tags
 from .protocols import Items
@@ -52,7 +53,7 @@ class Service(ReadingThrough):
         self._namespace = namespace
         self._prefix = namespace.prefix
         self._options = options
-        self._max_key_length = max_key_length
+        self._full_names = FullNames(namespace.prefix, max_key_length)
         self._codec = codec
         self._counters = Counters()
         self._answers = Answers(codec, self._counters)
@@ -253,6 +254,11 @@ class Service(ReadingThrough):
         return self._prefix
 
     @property
+    def full_names(self) -> FullNames:
+        """What keys are called on the server."""
+        return self._full_names
+
+    @property
     def options(self) -> Options:
         """The defaults of this service, resolved."""
         return self._options
@@ -305,6 +311,7 @@ class Service(ReadingThrough):
         """Serve another namespace from now on."""
         self._namespace = namespace
         self._prefix = namespace.prefix
+        self._full_names = self._full_names.within(namespace.prefix)
         store = self._store_of(namespace)
         sync_reads = None if self._sync_reads is None else self._sync_reads.over(store)
         self._serve(store, self._reads.over(store), sync_reads)

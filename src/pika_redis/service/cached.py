@@ -40,28 +40,18 @@ __all__ = ["Anything", "Arguments", "Cached", "CachedCore", "Definition"]
 P = ParamSpec("P")
 T = TypeVar("T")
 Arguments = tuple[Any, ...]
-_NAMES = 4096
 
 
 class _Settled:
     """A function's options over the defaults of one service."""
 
-    __slots__ = ("names", "options", "refresh_ms", "service")
+    __slots__ = ("full_names", "options", "refresh_ms", "service")
 
     def __init__(self, service: Service, options: Options) -> None:
         self.service = service
         self.options = options
         self.refresh_ms = math.inf if options.strict else options.refresh_ahead * 1000
-        self.names: dict[str, str] = {}
-        """Keys of this function as the service names them, checked and with its prefix."""
-
-    def name_of(self, key: str) -> str:
-        """The full name, which is remembered."""
-        name = self.service.name_of(key)
-        if len(self.names) >= _NAMES:
-            self.names.clear()
-        self.names[key] = name
-        return name
+        self.full_names = service.full_names
 
 
 class CachedCore:
@@ -119,9 +109,7 @@ class CachedCore:
             key = self.maker.key(args, kwargs)
         if key is None or not settled.options.enabled:
             return MISSING
-        return settled.service.hit(
-            settled.names.get(key) or settled.name_of(key), settled.refresh_ms, share=settled.options.share
-        )
+        return settled.service.hit(settled.full_names[key], settled.refresh_ms, share=settled.options.share)
 
     def planned(self, args: Arguments, kwargs: Mapping[str, object]) -> tuple[Service, str, Plan] | None:
         """All that a read-through needs: service, name, plan. None for a call that is not cached."""
@@ -132,7 +120,7 @@ class CachedCore:
             return None
         settled = self._ready(args)
         plan = Plan(settled.options, self.maker.tags(args, kwargs), self.maker.is_request_scoped(args, kwargs))
-        return settled.service, settled.name_of(key), plan
+        return settled.service, settled.full_names[key], plan
 
     def addressed(self, args: Arguments, kwargs: Mapping[str, object]) -> tuple[Service, str]:
         """Service and key of a call. Raises ArgumentTypeError for a call that is not cached."""

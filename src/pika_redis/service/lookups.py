@@ -10,8 +10,8 @@ from ..model.missing import MISSING
 from ..policy.rules.options import Consistency, check_consistency
 from ..storage.store import Store
 from .answers import Answers
-from .key_checks import check_key, check_keys
-from .key_text import bound_key
+from .full_names import FullNames
+from .key_checks import check_keys
 
 __all__ = ["Lookups"]
 
@@ -22,17 +22,14 @@ D = TypeVar("D")
 class Lookups:
     """What a service does to look at entries."""
 
-    _prefix: str
-    _max_key_length: int
+    _full_names: FullNames
     _store: Store
     _answers: Answers
     _counters: Counters
 
     def name_of(self, key: str) -> str:
         """The full server key. Raises ArgumentTypeError, ArgumentError."""
-        if type(key) is str and 0 < len(key) <= self._max_key_length and key[0] != "#" and key.isascii():
-            return self._prefix + key
-        return self._prefix + bound_key(check_key(key), self._max_key_length)
+        return self._full_names.of(key)
 
     def _names(self, keys: Sequence[str]) -> list[str]:
         return [self.name_of(key) for key in check_keys(keys)]
@@ -64,7 +61,7 @@ class Lookups:
         """
         if type is not None or default is not None:
             self._answers.expect(default, type)
-        name = self.name_of(key)
+        name = self._full_names[key] if key.__class__ is str else self.name_of(key)  # no call: the most used verb
         if consistency is not None and check_consistency("consistency", consistency) == "strict":
             value = await self._store.get(name, strict=True)
         else:

@@ -15,6 +15,8 @@ mode). So a copy may be served without asking, if four things hold:
    command was written, not older than `T_LEASE`. So a cut cable, a stopped process or a blocked loop costs at most
    that much staleness. A hit that finds the proof half-way old asks for a new one; who is idle asks nothing.
 
+A hit need not look at all that each time: it compares the time with `calm_until` and a number with `Nonces.changes`.
+
 Facts that this rests on are tests in `tests/storage/test_server_facts.py`. Sources: the documentation of client-side
 caching of Redis; the same design in rueidis; an open bug of Lettuce (issue 3481) shows what breaking rule 1 does.
 """
@@ -24,6 +26,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 from collections.abc import Sequence
 from functools import partial
@@ -78,6 +81,8 @@ class Near:
         self._asking = False
         self._beats = 0
         self._reread_at = 0.0
+        self.calm_until = -math.inf
+        """Until then the proof is young enough, and nothing is to be read again: copies are served without a look."""
         self._said = False
 
     # -- as the listener of T -----------------------------------------------------------------------------------
@@ -107,19 +112,21 @@ class Near:
 
     # -- copies -----------------------------------------------------------------------------------------------
 
-    def copy_of(self, key: str, home: str, ahead: float) -> Record | None:
-        """The copy that may be served now, and for `ahead` seconds more; None when the server has to be asked."""
-        record = self.copies.get(key)
-        if record is None or record.home != home:
-            return None
-        now = self.now()
+    def serves(self, record: Record, now: float) -> bool:
+        """Whether a copy may be served that is fresh.
+
+        Looks at everything, sees to it that copies may be served later too, and notes in `Record.checked` and
+        `calm_until` while nobody needs to look again.
+        """
         silent = now - self.proof.at
-        if now + ahead >= record.ends or silent >= T_LEASE or not record.is_current():
-            return None
+        if silent >= T_LEASE or not record.is_current():
+            return False
+        record.checked = self.nonces.changes
         if silent > T_LEASE / 2 or now > self._reread_at:
             self._tend(now)
-        record.reads += 1
-        return record
+        else:
+            self.calm_until = min(self.proof.at + T_LEASE / 2, self._reread_at)
+        return True
 
     def keep(self, key: str, record: Record, size: int) -> None:
         """Hold a copy of what a tracked read gave. Within the parser."""
@@ -155,6 +162,7 @@ class Near:
             self._queues.drop(held)
 
     def _forget(self) -> None:
+        self.calm_until = -math.inf
         self.copies = {}
         self._queues = S3Fifo(self._max_bytes)
         self.nonces.clear()

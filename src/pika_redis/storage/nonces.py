@@ -5,6 +5,8 @@ nonce never returns, so what carries the one that is known now is current. What 
 
 Entries hold the `Nonce` objects themselves: comparing costs no look-up, and a push ends all entries of a tag at once.
 An object stays in its place when its nonce becomes unknown, so entries come to life again when the same one is read.
+
+A hit compares one number: while `changes` is what it was when an entry was found to be current, it is current still.
 """
 
 from __future__ import annotations
@@ -43,10 +45,12 @@ class Nonce:
 class Nonces:
     """The nonces of one server, by full key."""
 
-    __slots__ = ("_nonces",)
+    __slots__ = ("_nonces", "changes")
 
     def __init__(self) -> None:
         self._nonces: dict[str, Nonce] = {}
+        self.changes = 0
+        """Grows whenever one of them becomes another or unknown, and when `in_use` begins to count anew."""
 
     def at(self, key: str) -> Nonce:
         """The nonce of a key, known or not."""
@@ -59,19 +63,24 @@ class Nonces:
 
     def learn(self, key: str, raw: Reply) -> None:
         """The key was read, within the parser."""
-        self.at(key).now = nonce_in(raw)
+        nonce, now = self.at(key), nonce_in(raw)
+        if nonce.now != now:
+            nonce.now = now
+            self.changes += 1
 
     def end(self, key: str) -> None:
         """The key changed, or may have."""
         nonce = self._nonces.get(key)
-        if nonce is not None:
+        if nonce is not None and nonce.now is not None:
             nonce.now = None
+            self.changes += 1
 
     def in_use(self) -> list[str]:
         """The keys of known nonces that something was compared with since the last call."""
         keys = [key for key, nonce in self._nonces.items() if nonce.used and nonce.now is not None]
         for key in keys:
             self._nonces[key].used = False
+        self.changes += 1
         return keys
 
     def clear(self) -> None:
@@ -85,7 +94,7 @@ class Nonces:
         self._end(gone.values())
         self._nonces = {key: nonce for key, nonce in self._nonces.items() if key not in gone}
 
-    @staticmethod
-    def _end(nonces: Iterable[Nonce]) -> None:
+    def _end(self, nonces: Iterable[Nonce]) -> None:
+        self.changes += 1
         for nonce in nonces:
             nonce.now = None

@@ -52,8 +52,8 @@ class Record:
     """
 
     __slots__ = (
-        "ends", "guards", "header", "home", "identity", "key", "live", "marker", "number", "payload", "queued", "reads",
-        "size", "value",
+        "checked", "ends", "guards", "header", "home", "identity", "key", "live", "marker", "number", "payload",
+        "queued", "reads", "size", "value",
     )  # fmt: skip
 
     def __init__(self, raw: bytes, number: int | None, header: Header | None, payload: bytes) -> None:
@@ -67,6 +67,8 @@ class Record:
         self.marker = b""
         """``L`` for a lease, ``F`` for the mark of a failed load, ``H`` for a writer's hold."""
         self.guards: tuple[tuple[Nonce, bytes], ...] = ()
+        self.checked = -1
+        """`Nonces.changes` when it was last found to be current."""
         self.value: object = MISSING
         """The value that may be handed to everybody as it is, once it was decoded."""
         self.key = ""

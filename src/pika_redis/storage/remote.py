@@ -56,6 +56,7 @@ class RemoteStore:
     ) -> None:
         self._nears = nears
         self._namespace = namespace
+        self._prefix = namespace.prefix
         self._epoch_key = namespace.epoch_key
         self._records = records
         self._counters = counters
@@ -66,15 +67,25 @@ class RemoteStore:
         self._counting = Counting(nears, records, self._reader)
         self._keyspace = Keyspace(nears, namespace)
 
-    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
+    def hit(self, key: str, refresh_ms: float, share: bool = False) -> object:
         try:
-            record = self._nears.get().copy_of(key, self._namespace.prefix, refresh_ms / 1000)
+            near = self._nears.get()
         except RuntimeError:  # no loop runs in this thread: there are no copies
             return MISSING
+        record = near.copies.get(key)
         if record is None:
             return MISSING
+        now = near.now()
+        if (
+            now + refresh_ms / 1000 >= record.ends
+            or record.home != self._prefix
+            or ((now > near.calm_until or record.checked != near.nonces.changes) and not near.serves(record, now))
+        ):
+            return MISSING
+        record.reads += 1
         self._counters.l1_hits += 1
-        return self._records.value(record, share=share)
+        value = record.value
+        return value if value is not MISSING else self._records.value(record, share=share)
 
     def now_ms(self) -> int:
         """The server's time."""
@@ -357,7 +368,7 @@ class RemoteStore:
 class ServerOnlyStore(RemoteStore):
     """The same where this process shall hold no copies: every read asks the server."""
 
-    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> MissingType:
+    def hit(self, key: str, refresh_ms: float, share: bool = False) -> MissingType:
         return MISSING
 
 

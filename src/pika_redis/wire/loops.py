@@ -17,10 +17,12 @@ made at first use. What must hold:
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from typing import Generic, Protocol, TypeVar
+from threading import get_ident
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
 from ..errors import CacheClosedError
@@ -44,6 +46,7 @@ class LoopState(Protocol):
 StateT = TypeVar("StateT", bound=LoopState)
 
 _left_behind: list[object] = []
+_NOTHING: Any = (None, 0, None)  # no loop is None, and no thread is 0
 
 
 class LoopLocal(Generic[StateT]):
@@ -63,18 +66,30 @@ class LoopLocal(Generic[StateT]):
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._ending: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         self._ended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._last: tuple[asyncio.AbstractEventLoop | None, StateT | None] = (None, None)
+        self._last: tuple[asyncio.AbstractEventLoop, int, StateT] = _NOTHING
 
-    def get(self) -> StateT:
-        """The state of the running loop.
+    if sys.version_info >= (3, 12):
 
-        Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
-        """
-        loop = asyncio.get_running_loop()
-        last_loop, state = self._last
-        if last_loop is loop and state is not None:
-            return state
-        return self._switch(loop)
+        def get(self) -> StateT:
+            """The state of the running loop.
+
+            Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
+            """
+            loop, _, state = self._last
+            if loop is asyncio.get_running_loop():
+                return state
+            return self._switch()
+    else:  # there `get_running_loop` costs a system call
+
+        def get(self) -> StateT:
+            """The state of the running loop.
+
+            Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
+            """
+            loop, thread, state = self._last
+            if thread == get_ident() and loop.is_running():
+                return state
+            return self._switch()
 
     def every(self) -> list[StateT]:
         """The states of all loops."""
@@ -129,12 +144,13 @@ class LoopLocal(Generic[StateT]):
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
-    def _switch(self, loop: asyncio.AbstractEventLoop) -> StateT:
+    def _switch(self) -> StateT:
+        loop = asyncio.get_running_loop()
         state = self._states.get(loop)
         if state is None:
             self._sweep()
             state = self._start(loop)
-        self._last = (loop, state)
+        self._last = (loop, get_ident(), state)
         return state
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> StateT:
@@ -179,7 +195,7 @@ class LoopLocal(Generic[StateT]):
     def _forget(self, loop: asyncio.AbstractEventLoop) -> StateT | None:
         with self._lock:
             if self._last[0] is loop:
-                self._last = (None, None)
+                self._last = _NOTHING
             return self._states.pop(loop, None)
 
     def forget_all_after_fork(self) -> None:
