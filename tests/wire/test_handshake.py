@@ -12,11 +12,13 @@ import pytest
 from pika_redis import AccessDeniedError, CacheUnavailableError, RedisService
 from pika_redis.errors import ArgumentError, CacheError
 from pika_redis.model.clock import SystemClock
+from pika_redis.testing import EmbeddedServer
 from pika_redis.wire.connection import Connection
+from pika_redis.wire.embedded import ServerKind
 from pika_redis.wire.endpoint import Credentials
 from pika_redis.wire.handshake import Login, shake_hands
 
-from .fake_server import Command, FakeServer, Talk
+from .fake_server import Command, FakeServer, Talk, bulk
 
 PASSWORD = "Tok" + "A1b2C3d4" * 30
 
@@ -25,7 +27,7 @@ async def refused(answer: str, password: str | None = PASSWORD) -> CacheError:
     """What `connect` raises when HELLO is answered so; `{}` stands for the password as the server got it."""
 
     def say(talk: Talk, words: Command) -> bytes | None:
-        if words[0] != b"HELLO":
+        if words[0] not in (b"HELLO", b"AUTH"):
             return b"-NOAUTH Authentication required.\r\n"
         return answer.replace("{}", words[-1].decode()).replace("{cut}", words[-1][:40].decode()).encode() + b"\r\n"
 
@@ -44,10 +46,14 @@ async def refused(answer: str, password: str | None = PASSWORD) -> CacheError:
 @pytest.mark.parametrize(
     ("answer", "error", "told"),
     [
-        ("-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `{cut}", CacheUnavailableError, "RESP3"),
-        ("-ERR unknown command 'HELLO {}'", CacheUnavailableError, "does not speak RESP3.*: ERR"),
+        (
+            "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `{cut}",
+            CacheUnavailableError,
+            "refused AUTH: ERR",
+        ),
+        ("-ERR unknown command 'HELLO {}'", CacheUnavailableError, "refused AUTH: ERR"),
         ("-ERR invalid command HELLO 3 AUTH default {cut}...", CacheUnavailableError, "refused HELLO: ERR"),
-        ("-NOPROTO unsupported protocol version {}", CacheUnavailableError, "does not speak RESP3.*: NOPROTO"),
+        ("-NOPROTO unsupported protocol version {}", CacheUnavailableError, "refused AUTH: NOPROTO"),
         ("-WRONGPASS no such password: {}", AccessDeniedError, "refused this user or password: WRONGPASS"),
         ("-NOPERM {cut} may not", AccessDeniedError, "refused this user or password: NOPERM"),
         ("-LOADING {} is loading", CacheUnavailableError, "can't serve now: LOADING"),
@@ -110,3 +116,50 @@ async def test_a_login_that_cannot_be_written_asks_nothing() -> None:
 
 def _no_such_db(talk: Talk, words: Command) -> bytes | None:
     return b"-ERR DB index is out of range\r\n" if words[0] == b"SELECT" else None
+
+
+# -- without RESP3 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["valkey", "redis"])
+async def test_what_knows_no_hello_is_spoken_to_in_resp2(
+    kind: ServerKind, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    request.getfixturevalue(f"{kind}_server")  # skips where there is none
+    config = {"rename-command": 'HELLO ""', "requirepass": PASSWORD}
+    with EmbeddedServer.start(kind, config=config) as server, caplog.at_level("WARNING", "pika_redis"):
+        async with RedisService(f"{server.url}/3", lazy_connect=False) as service:
+            await service.set("k", ["v"], tags=["t"])
+            assert await service.get("k") == ["v"]
+            assert "db=3" in (info := (await service.execute("CLIENT", "INFO")).decode())
+            assert "resp=2" in info
+            assert await service.execute("CLIENT", "GETREDIR") == -1  # it does not track for nothing
+            await service.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")
+            assert await service.get("k") == ["v"]
+            assert (await service.get_stats()).l1_hits == 0
+        with pytest.raises(AccessDeniedError, match="refused this user or password: WRONGPASS") as caught:
+            await RedisService(server.url.replace(PASSWORD, PASSWORD[::-1]), retry_attempts=0).connect()
+        assert PASSWORD[::-1][:9] not in str(caught.value)
+        with pytest.raises(AccessDeniedError, match="REDIS_PASSWORD"):
+            await RedisService(server.url.replace(f":{PASSWORD}@", ""), retry_attempts=0).connect()
+    said = [record.getMessage() for record in caplog.records if "changed keys" in record.getMessage()]
+    assert said == ["the server does not tell of changed keys, every read asks it: it speaks RESP2, in which it can't"]
+
+
+@pytest.mark.parametrize(("version", "served"), [("6.2.14", False), ("7.0.0", True), ("", True), ("strange", True)])
+async def test_an_old_server_is_refused_by_its_version(version: str, served: bool) -> None:
+    def say(talk: Talk, words: Command) -> bytes | None:
+        if words[0] == b"HELLO":
+            return b"-ERR unknown command `HELLO`\r\n"
+        if words[0] == b"INFO":
+            return bulk(f"# Server\r\nredis_version:{version}\r\n") if version else b"-ERR no INFO here\r\n"
+        return None
+
+    async with FakeServer(say).running() as server:
+        service = RedisService(host="127.0.0.1", port=server.port, retry_attempts=0)
+        if served:
+            await service.connect()
+        else:
+            with pytest.raises(CacheUnavailableError, match=r"Redis 6\.2\.14; 7\.0 is the oldest"):
+                await service.connect()
+        await service.aclose()

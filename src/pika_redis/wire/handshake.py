@@ -6,7 +6,7 @@ DELETE would bring the old value back). The predecessor is named by its number *
 server that was restarted counts from the beginning, and the number alone would hit a stranger.
 
 The login's words come back in some errors, whole or in part, from servers that don't know HELLO and from proxies. So of
-an error that answers HELLO nothing is told but its code and what we make of it.
+an error that answers HELLO or AUTH nothing is told but its code and what we make of it.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ __all__ = ["Client", "Credentials", "Login", "ServerFacts", "TimeSample", "shake
 
 _CODE: Final = re.compile(r"[A-Z]{2,16}")
 _NOT_NOW: Final = ("max number of clients", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
-_NO_RESP3: Final = "the server does not speak RESP3, as Redis 6 and Valkey 7.2 do"
+_ONLY_RESP2: Final = ("NOPROTO", "unknown command")
+_OLDEST: Final = 7
 _NO_LOGIN: Final = "a password is set here (REDIS_PASSWORD), and the server has none for this user"
 _MEANINGS: Final = (
-    ("NOPROTO", _NO_RESP3),
-    ("unknown command", _NO_RESP3),
     ("without any password configured", _NO_LOGIN),
     ("no password is set", _NO_LOGIN),
     ("DENIED", "the server is in protected mode, in which it takes no connections from other machines"),
 )
-"""What errors that answer HELLO mean, by words in them."""
+"""What errors that answer the login mean, by words in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +91,77 @@ class ServerFacts:
 async def shake_hands(connection: Connection, login: Login, predecessor: Client | None, clock: Clock) -> ServerFacts:
     """Log in, speak RESP3, end the predecessor, select the database, ask to be told of changes, read the clock.
 
-    Raises AccessDeniedError for refused credentials, CacheUnavailableError for a server that can't serve now, is too
-    old for RESP3 or is none at all.
+    What knows no RESP3 (a proxy, say) is spoken to in RESP2, and tells of no changes. Raises AccessDeniedError for
+    refused credentials, CacheUnavailableError for a server that can't serve now, is too old or is none at all.
     """
-    credentials = login.credentials
-    commands = _commands(login, predecessor)
+    asked = await _ask(connection, _commands(login, predecessor), clock)
+    if _is_unknown(asked.replies["HELLO"], login.credentials):
+        asked = await _ask(connection, _older_commands(login, predecessor), clock)
+    for name, reply in asked.replies.items():
+        if isinstance(reply, BaseException) and not name.startswith(("CLIENT", "INFO")):
+            raise _explained(reply, name, login.credentials)
+    return asked.facts()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The replies to the first words, by name, and when they were said and answered."""
+
+    replies: dict[str, Reply]
+    sent: float
+    received: float
+
+    def facts(self) -> ServerFacts:
+        """What they tell. Raises CacheUnavailableError for what is no server that we can use."""
+        replies = self.replies
+        try:
+            time = TimeSample.of(replies["TIME"], self.sent, self.received)
+            if "HELLO" in replies:
+                facts = {_text(name): value for name, value in cast("dict[Reply, Reply]", replies["HELLO"]).items()}
+            else:
+                facts = _facts_of_info(replies["INFO"])
+        except (AttributeError, TypeError, ValueError):
+            raise CacheUnavailableError("what answers is no Redis or Valkey server") from None
+        name, version, role = (_text(facts.get(fact, "unknown")) for fact in ("server", "version", "role"))
+        return ServerFacts(name, version, role, time, _client(replies["CLIENT INFO"]), _untracked(replies))
+
+
+async def _ask(connection: Connection, commands: dict[str, Command], clock: Clock) -> _Asked:
     pack_all([*commands.values()])  # what can't be sent fails here, before there are replies that nobody waits for
     sent = clock.monotonic()
     # One by one, not as a batch: a server that refuses us answers the first and hangs up, and the answer says why.
     asked = {name: connection.call(command) for name, command in commands.items()}
     replies = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
-    received = clock.monotonic()
-    for name, reply in replies.items():
-        if isinstance(reply, BaseException) and not name.startswith("CLIENT"):
-            raise _explained(reply, name, credentials)
-    try:
-        facts = {_text(name): value for name, value in cast("dict[Reply, Reply]", replies["HELLO"]).items()}
-        time = TimeSample.of(replies["TIME"], sent, received)
-    except (AttributeError, TypeError, ValueError):
-        raise CacheUnavailableError("what answers is no Redis or Valkey server") from None
-    name, version, role = (_text(facts.get(fact, "unknown")) for fact in ("server", "version", "role"))
-    return ServerFacts(name, version, role, time, _client(replies["CLIENT INFO"]), _untracked(replies))
+    return _Asked(replies, sent, clock.monotonic())
+
+
+def _is_unknown(hello: Reply, credentials: Credentials) -> bool:
+    """Whether what answers HELLO does not know it. Some servers first ask for the login that it holds."""
+    if not isinstance(hello, CacheServerError):
+        return False
+    if hello.code == "NOAUTH":
+        return credentials.password is not None
+    return any(words in str(hello) for words in _ONLY_RESP2)
+
+
+def _facts_of_info(info: Reply) -> dict[str, Reply]:
+    """What INFO says of a server that knows no HELLO; nothing when it may not be asked.
+
+    Raises CacheUnavailableError for one that is too old.
+    """
+    if not isinstance(info, bytes):
+        return {}
+    fields = dict(line.split(":", 1) for line in _text(info).splitlines() if ":" in line)
+    version = fields.get("redis_version", "")
+    if version.split(".")[0].isdigit() and int(version.split(".")[0]) < _OLDEST:
+        raise CacheUnavailableError(f"the server is Redis {version}; {_OLDEST}.0 is the oldest that can be used")
+    name = fields.get("server_name", "redis")
+    return {"server": name, "version": fields.get(f"{name}_version", version), "role": fields.get("role", "unknown")}
 
 
 def _untracked(replies: dict[str, Reply]) -> str | None:
+    if "HELLO" not in replies:
+        return "it speaks RESP2, in which it can't"
     tracking = replies.get("CLIENT TRACKING", "it was not asked to")
     return None if tracking == b"OK" else str(tracking)
 
@@ -125,20 +171,41 @@ def _commands(login: Login, predecessor: Client | None) -> dict[str, Command]:
     commands: dict[str, Command] = {"HELLO": ("HELLO", 3)}
     if credentials.password is not None or credentials.username is not None:
         commands["HELLO"] += ("AUTH", credentials.username or "default", credentials.password or "")
+    return {**commands, **_commands_behind(login, predecessor, ("CLIENT", "TRACKING", "ON"))}
+
+
+def _older_commands(login: Login, predecessor: Client | None) -> dict[str, Command]:
+    """The same without HELLO, which was refused; what was said behind it was perhaps not heard."""
+    credentials = login.credentials
+    commands: dict[str, Command] = {}
+    if credentials.password is not None or credentials.username is not None:
+        user = () if credentials.username is None else (credentials.username,)
+        commands["AUTH"] = ("AUTH", *user, credentials.password or "")
+    return {
+        **commands,
+        **_commands_behind(login, predecessor, ("CLIENT", "TRACKING", "OFF")),
+        "INFO": ("INFO", "server", "replication"),
+    }
+
+
+def _commands_behind(login: Login, predecessor: Client | None, tracking: Command) -> dict[str, Command]:
+    commands: dict[str, Command] = {}
     if predecessor is not None:
         commands["CLIENT KILL"] = ("CLIENT", "KILL", "ID", predecessor.id, "ADDR", predecessor.address)
     commands["CLIENT SETNAME"] = ("CLIENT", "SETNAME", "pika-redis")
     commands["CLIENT INFO"] = ("CLIENT", "INFO")
     if login.track:
-        commands["CLIENT TRACKING"] = ("CLIENT", "TRACKING", "ON")
-    if credentials.db:
-        commands["SELECT"] = ("SELECT", credentials.db)
+        commands["CLIENT TRACKING"] = tracking
+    if login.credentials.db:
+        commands["SELECT"] = ("SELECT", login.credentials.db)
     commands["TIME"] = ("TIME",)
     return commands
 
 
 def _explained(error: BaseException, name: str, credentials: Credentials) -> BaseException:
-    if name != "HELLO":
+    if isinstance(error, AccessDeniedError) and error.code == "NOAUTH" and credentials.password is None:
+        return AccessDeniedError("the server asks for a password and none is set (REDIS_PASSWORD)", code="NOAUTH")
+    if name not in ("HELLO", "AUTH"):
         refused = isinstance(error, CacheServerError) and not isinstance(error, AccessDeniedError)
         return CacheUnavailableError(f"{name} failed: {error}") if refused else error
     said = str(error)
@@ -149,10 +216,8 @@ def _explained(error: BaseException, name: str, credentials: Credentials) -> Bas
         return error
     code = error.code if _CODE.fullmatch(error.code) and error.code not in (credentials.password or "") else "an error"
     if isinstance(error, AccessDeniedError):
-        if code == "NOAUTH":
-            return AccessDeniedError("the server asks for a password and none is set (REDIS_PASSWORD)", code=code)
         return AccessDeniedError(f"the server refused this user or password: {code}", code=code)
-    meaning = next((meaning for words, meaning in _MEANINGS if words in said), "the server refused HELLO")
+    meaning = next((meaning for words, meaning in _MEANINGS if words in said), f"the server refused {name}")
     return CacheUnavailableError(f"{meaning}: {code}")
 
 
