@@ -25,12 +25,16 @@ def old_redis(redis_server: EmbeddedServer) -> Iterator[EmbeddedServer]:
         yield server
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 class TestValkeyInResp2(ServerContract):
     @pytest.fixture(autouse=True)
     def _on(self, old_valkey: EmbeddedServer, prefix: str) -> None:
         self.server, self.prefix = old_valkey, prefix
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 class TestRedisInResp2(ServerContract):
     @pytest.fixture(autouse=True)
     def _on(self, old_redis: EmbeddedServer, prefix: str) -> None:

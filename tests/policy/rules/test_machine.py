@@ -163,4 +163,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=200, stateful_step_count=30)
+TestLife.settings = settings(max_examples=100, stateful_step_count=30)
