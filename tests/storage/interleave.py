@@ -86,7 +86,11 @@ class Turns:
         """Stop here until it is this actor's turn."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
-        await turn
+        try:
+            await turn
+        finally:
+            if turn in self._waiting:  # it was cancelled: its turn will not come
+                self._waiting.remove(turn)
 
     async def play(self, *actors: Coroutine[Any, Any, None]) -> None:
         """Let the actors, and what they start, take their turns until nobody waits for one."""

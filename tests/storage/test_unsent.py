@@ -13,7 +13,7 @@ from pika_redis import CacheServerError, RedisService
 from ..wire.fake_server import Talk
 from ..wire.timing import settled
 from .raw import Raw
-from .tap import Tap, heard
+from .tap import Tap, heard, near_of
 from .tracking_server import TrackingServer
 
 READS: dict[str, Callable[[RedisService], Awaitable[Any]]] = {
@@ -132,3 +132,27 @@ async def test_an_error_reaches_all_who_asked() -> None:
         assert await service.get("k") is None
         await heard(service)
         assert not service._nears.get().unsent._reads
+
+
+async def test_an_outage_is_not_taken_for_the_one_before(near: RedisService) -> None:
+    """A look that began without a connection was answered, and then that connection was lost too."""
+    node, unsent = near_of(near).node, near_of(near).unsent
+    asked: list[asyncio.Future[str]] = []
+
+    async def ask() -> str:
+        asked.append(asyncio.get_running_loop().create_future())
+        return await asked[-1]
+
+    node.connection.close("lost")  # type: ignore[union-attr]
+    early = [asyncio.create_task(unsent.shared("k", ask)) for _ in range(3)]
+    await settled()
+    assert len(asked) == 1
+    assert await near.get("other") is None  # it connects again
+    node.connection.close("lost again")  # type: ignore[union-attr]
+    late = [asyncio.create_task(unsent.shared("k", ask)) for _ in range(3)]
+    await settled()
+    assert len(asked) == 2
+    for answer, word in zip(asked, ("old", "new"), strict=True):
+        answer.set_result(word)
+    assert await asyncio.gather(*early, *late) == ["old"] * 3 + ["new"] * 3
+    assert await near.get("other") is None  # it connects again

@@ -78,10 +78,12 @@ class BulkReads:
 
     async def _load(self, one: Wanted, found: Found | None, first: Folding, later: TickFolding) -> object:
         """Load what is missing; what others load at the moment is waited for, when this one no longer is."""
-        came = False
+        came = gone = False
 
         async def load() -> object:
             nonlocal came
+            if gone:  # the caller was cancelled, and the call for its batch does not wait for this item
+                return await later.load(one.item)
             came = True
             return await first.load(one.item)
 
@@ -90,6 +92,7 @@ class BulkReads:
             value = await self._reads.lead_at_once(one.key, found, load, one.plan)
         finally:
             if not came:
+                gone = True
                 first.decide()
         if value is not HANDED_OVER:
             return value

@@ -231,9 +231,10 @@ class Flights:
         """What this flight gives must not be stored, and nobody may join it any more. From any thread."""
         flight.detached = True
         self._forget(flight)
-        if flight.on_detached is not None:
+        tell = flight.on_detached  # read once: the load may end in its own thread meanwhile
+        if tell is not None:
             with suppress(RuntimeError):  # the loop was closed, and the load with it
-                self._loop.call_soon_threadsafe(flight.on_detached)
+                self._loop.call_soon_threadsafe(tell)
 
     def _forget(self, flight: Flight) -> None:
         if self._flights.get(flight.key) is flight:

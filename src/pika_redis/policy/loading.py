@@ -106,10 +106,11 @@ class Loads:
         """
         flight, found = job.flight, job.found
         hold: Hold | None = None
+        terms = self.terms(job)
         if found is not None:
             _refuse_after_failures(flight.key, found.failure)
             try:
-                hold = await self._store.begin(flight.key, found, self.terms(job))
+                hold = await self._store.begin(flight.key, found, terms)
             except UNREACHABLE as error:
                 self._storing.failed(error)
             except LoadFailedError:
@@ -121,7 +122,7 @@ class Loads:
                     return HANDED_OVER
         flight.has_begun = True
         try:
-            value = await self._call(flights, job, hold)
+            value = await self._call(flights, job, hold, terms.lease)
         except BaseException as error:
             self._counters.load_failures += 1
             if isinstance(error, Exception) and not isinstance(error, OverloadedError):
@@ -154,14 +155,13 @@ class Loads:
         """Seconds: longer for a key whose last lease ran out though its load went on."""
         return self._longer.get(job.flight.key, job.plan.options.lease)
 
-    async def _call(self, flights: Flights, job: Job[Flight], hold: Hold | None) -> object:
+    async def _call(self, flights: Flights, job: Job[Flight], hold: Hold | None, lease: float) -> object:
         options, flight, key = job.plan.options, job.flight, job.flight.key
         room = flights.room.place(options.hard_timeout, key)
         if hold is None or not hold.renewable:
             async with room:
                 return await run_loader(job.loader, options.hard_timeout, key)
 
-        lease = self._lease(job)
         renewal = Renewal(lease, lambda: self._store.renew(key, hold, lease), lambda: flights.let_go(flight))
         try:
             with renewal:

@@ -109,7 +109,7 @@ class RemoteTags:
         return Making(self, near, tags, [*commands, self.read_command(tags)] if missing else [], full)
 
     def note_life(self, keys: Sequence[str], full: int) -> None:
-        """These keys were made just now, or found, and live so many seconds."""
+        """These keys were made just now and live so many seconds."""
         if len(self._renewed) > _MOST_RENEWED:
             self._renewed.clear()
         self._renewed.update(dict.fromkeys(keys, (full, self._clock.monotonic())))
@@ -214,7 +214,7 @@ class Making:
         for at, reply in enumerate(replies):
             if isinstance(reply, Exception) and (at >= len(keys) or keys[at] not in foreign):
                 raise reply
-        self._of.note_life(keys, self._full)
+        self._of.note_life([key for key, before in zip(keys, replies, strict=False) if before is None], self._full)
 
     def _see(self, replies: Reply) -> Reply:
         self._of.learn(self.near, self._tags, cast("list[Reply]", replies)[-1])

@@ -29,16 +29,21 @@ from .progress import Proof
 from .replies import Disconnected
 from .slots import Slot
 
-__all__ = ["NO_CONNECTION", "Link", "NoConnection"]
+__all__ = ["Link", "NoConnection"]
 
 
 class NoConnection:
-    """What stands in for a connection while there is none: every call is refused, nothing is sent."""
+    """What stands in for a connection while there is none: every call is refused, nothing is sent.
 
-    __slots__ = ()
+    Another one each time, with a proof of its own: so an outage is never taken for the one before.
+    """
+
+    __slots__ = ("proof",)
     in_flight = 0
     usable = False
-    proof = Proof()
+
+    def __init__(self) -> None:
+        self.proof = Proof()
 
     def call(self, command: Command) -> asyncio.Future[Reply]:
         raise Disconnected("not connected", sent=False)
@@ -50,7 +55,6 @@ class NoConnection:
         raise Disconnected("not connected", sent=False)
 
 
-NO_CONNECTION = NoConnection()
 _MOST_OF_USE = 3  # failures in a row that are counted for connections which were of use, but not for long
 
 
@@ -67,7 +71,7 @@ class Link:
         track: bool = False,
         keep: bool = False,
     ) -> None:
-        self.connection: Connection | NoConnection = NO_CONNECTION
+        self.connection: Connection | NoConnection = NoConnection()
         self._loop = loop
         self._endpoint = endpoint
         self._dialer = dialer
@@ -174,7 +178,7 @@ class Link:
     def _on_lost(self, connection: Connection, reason: str) -> None:
         if connection is not self.connection:
             return
-        self.connection = NO_CONNECTION
+        self.connection = NoConnection()
         self._listener.lost()
         self._failure = CacheUnavailableError(f"{self._endpoint}: {reason}")
         self._failures = self._failures_after(connection)

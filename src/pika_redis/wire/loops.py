@@ -17,11 +17,9 @@ made at first use. What must hold:
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from threading import get_ident
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -46,7 +44,7 @@ class LoopState(Protocol):
 StateT = TypeVar("StateT", bound=LoopState)
 
 _left_behind: list[object] = []
-_NOTHING: Any = (None, 0, None)  # no loop is None, and no thread is 0
+_NOTHING: Any = (None, None)  # no loop is None
 
 
 class LoopLocal(Generic[StateT]):
@@ -66,30 +64,16 @@ class LoopLocal(Generic[StateT]):
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._ending: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         self._ended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._last: tuple[asyncio.AbstractEventLoop, int, StateT] = _NOTHING
+        self._last: tuple[asyncio.AbstractEventLoop, StateT] = _NOTHING
 
-    if sys.version_info >= (3, 12):
+    def get(self) -> StateT:
+        """The state of the running loop.
 
-        def get(self) -> StateT:
-            """The state of the running loop.
-
-            Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
-            """
-            loop, _, state = self._last
-            if loop is asyncio.get_running_loop():
-                return state
-            return self._switch()
-    else:  # there `get_running_loop` costs a system call
-
-        def get(self) -> StateT:
-            """The state of the running loop.
-
-            Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
-            """
-            loop, thread, state = self._last
-            if thread == get_ident() and loop.is_running():
-                return state
-            return self._switch()
+        Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
+        """
+        running = asyncio.get_running_loop()
+        loop, state = self._last
+        return state if loop is running else self._switch(running)
 
     def every(self) -> list[StateT]:
         """The states of all loops."""
@@ -144,13 +128,12 @@ class LoopLocal(Generic[StateT]):
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
-    def _switch(self) -> StateT:
-        loop = asyncio.get_running_loop()
+    def _switch(self, loop: asyncio.AbstractEventLoop) -> StateT:
         state = self._states.get(loop)
         if state is None:
             self._sweep()
             state = self._start(loop)
-        self._last = (loop, get_ident(), state)
+        self._last = (loop, state)
         return state
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> StateT:

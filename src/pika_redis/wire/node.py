@@ -38,7 +38,7 @@ from .dialer import Dialer
 from .endpoint import Endpoint
 from .framing import Push
 from .handshake import ServerFacts, TimeSample
-from .link import NO_CONNECTION, Link, NoConnection
+from .link import Link, NoConnection
 from .listener import Listener, Nobody
 from .replies import Disconnected, Full, NotServing, Stalled
 from .scripts import Script
@@ -67,7 +67,7 @@ class Node:
         clock: Clock | None = None,
         listener: Listener | None = None,
     ) -> None:
-        self.connection: Connection | NoConnection = NO_CONNECTION
+        self.connection: Connection | NoConnection = NoConnection()
         """The connection T, or what stands in for it."""
         self.facts: ServerFacts | None = None
         """What the server said of itself when T was made; None before."""
@@ -239,7 +239,7 @@ class Node:
         self._listener.pushed(push)
 
     def lost(self) -> None:
-        self.connection = NO_CONNECTION
+        self.connection = NoConnection()
         self._listener.lost()
 
     def became(self, role: str) -> bool:
