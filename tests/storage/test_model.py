@@ -165,6 +165,8 @@ def runner() -> Iterator[asyncio.Runner]:
         yield one
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_memory_answers_as_the_model_does(runner: asyncio.Runner) -> None:
     def machine() -> Verbs:
         clock = FakeClock()
