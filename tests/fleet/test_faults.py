@@ -15,6 +15,8 @@ from pika_redis import CacheError, RedisService
 from pika_redis.testing import EmbeddedServer
 from pika_redis.testing.checker import Fleet, Kind, Plan, report_on
 
+from ..storage.raw import Raw
+
 Fault = Callable[[RedisService, Fleet], Awaitable[None]]
 
 
@@ -103,8 +105,11 @@ async def test_no_fault_makes_a_read_older_than_promised(
         async with again_and_again(fault, fleet, pause) as happened:
             await fleet.run()
         report = await report_on(fleet)
+        with Raw(own_server) as shell:
+            expired = int(Raw.figure(shell("INFO", "stats"), "expired_keys"))
     with capsys.disabled():
         sys.stdout.write(f"\n{fault.__name__}, {happened[0]} times\n{report.to_text()}\n")
     assert happened[0] >= 2
+    assert fault is not leave_the_expired or expired > 1000
     assert report.verdict.violations == 0, report.to_text()
     assert report.verdict.kinds[Kind.READ] > 1000
