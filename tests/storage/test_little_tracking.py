@@ -18,6 +18,7 @@ from pika_redis.storage.near import Near
 from pika_redis.storage.nonces import Nonces
 from pika_redis.testing import EmbeddedServer, FakeClock, unique_prefix
 from pika_redis.wire.framing import Command, Reply
+from pika_redis.wire.replies import Full
 from pika_redis.wire.slots import Observer
 
 from .raw import Raw
@@ -215,3 +216,25 @@ async def test_nonces_that_are_read_again_are_told_of_though_they_fill_several_c
     while int(Raw.figure(shell("INFO", "stats"), "tracking_total_keys")) > 1:
         await near_of(service).hear()
     assert await untold(service, shell) == set()
+
+
+async def test_a_sign_of_life_is_awaited_also_when_there_is_no_room_for_the_nonces_behind_it(
+    believer: RedisService, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await believer.get("k") == await believer.get("k") == "value"
+    near = near_of(believer)
+    await near.hear()
+    clock.advance(31)
+    await near.hear()
+    ask = near.node.ask
+
+    def no_room(command: Command, see: Observer | None) -> asyncio.Future[Reply]:
+        if command[0] == "MGET":
+            raise Full("no room")
+        return ask(command, see)
+
+    monkeypatch.setattr(near.node, "ask", no_room)
+    assert await believer.get("k") == "value"
+    assert near._asking
+    await near.hear()
+    assert not near._asking

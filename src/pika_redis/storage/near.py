@@ -201,15 +201,13 @@ class Near:
             self._reread_at = now + _REREAD * random.uniform(0.9, 1.0)  # noqa: S311 (jitter, not a secret)
             keys = self.nonces.in_use()
         self._beats += 1
-        try:
+        with contextlib.suppress(Disconnected):
             asked = self.node.ask(("HELLO",) if self._beats % 3 == 0 else ("PING",), self._tended)
+            self._asking = True
+            asked.add_done_callback(self._asked)
             for start in range(0, len(keys), _PAGE):
                 page = keys[start : start + _PAGE]
                 self.node.ask(("MGET", *page), partial(self._reread, page)).add_done_callback(ignored)
-        except Disconnected:
-            return
-        self._asking = True
-        asked.add_done_callback(self._asked)
 
     def _tended(self, reply: Reply) -> Reply:
         role = reply.get(b"role") if isinstance(reply, dict) else None
