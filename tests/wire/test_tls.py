@@ -122,11 +122,17 @@ async def test_a_server_that_speaks_in_the_clear_hears_no_password(papers: Paper
 # -- who is believed ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("name", "checked"), [("localhost", True), ("cache.example.org", False)], ids=["right name", "not verified"]
+)
 @on_both_loops
-async def test_a_server_with_the_right_name_of_a_known_authority_is_believed(papers: Papers) -> None:
+async def test_a_server_with_the_right_name_is_believed_and_without_verification_anybody(
+    papers: Papers, name: str, checked: bool
+) -> None:
+    query = f"tls_ca_file={papers.ca}" if checked else "tls_verify=no"
     async with (
-        TrackingServer().running(tls=papers.shown_by("localhost")) as server,
-        RedisService(f"rediss://localhost:{server.port}?tls_ca_file={papers.ca}") as service,
+        TrackingServer().running(tls=papers.shown_by(name)) as server,
+        RedisService(f"rediss://localhost:{server.port}?{query}") as service,
     ):
         await service.set("k", "v")
         assert await service.get("k") == "v"
@@ -150,16 +156,6 @@ async def test_a_server_of_an_unknown_authority_is_not(papers: Papers, tmp_path:
         said = await unanswered(f"rediss://:sesame@localhost:{server.port}{trusted}")
         assert server.commands == []
     assert "certificate" in said
-
-
-@on_both_loops
-async def test_without_verification_anybody_is(papers: Papers) -> None:
-    async with (
-        TrackingServer().running(tls=papers.shown_by("cache.example.org")) as server,
-        RedisService(f"rediss://localhost:{server.port}?tls_verify=no") as service,
-    ):
-        await service.set("k", "v")
-        assert await service.get("k") == "v"
 
 
 async def test_a_version_before_one_point_two_is_refused(papers: Papers) -> None:

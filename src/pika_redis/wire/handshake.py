@@ -5,6 +5,8 @@ flow must not reach the server after what the new connection does (a stalled SET
 DELETE would bring the old value back). The predecessor is named by its number *and* its address as the server saw it: a
 server that was restarted counts from the beginning, and the number alone would hit a stranger.
 
+What knows no HELLO hears them a second time, with AUTH instead: of the first time it may have refused all.
+
 The login's words come back in some errors, whole or in part, from servers that don't know HELLO and from proxies. So of
 an error that answers HELLO or AUTH nothing is told but its code and what we make of it.
 """
