@@ -11,6 +11,7 @@ from typing import Any
 from pika_redis import BatchError, CacheItem, FullCacheService, SerializationError
 
 from ..assertions import refuses
+from .comparing import unlike
 from .hooks import Hooks
 
 __all__ = ["Batches"]
@@ -89,7 +90,7 @@ class Batches(Hooks):
     async def test_thousands_of_keys_are_one_call(self, service: FullCacheService) -> None:
         names = [f"k{number}" for number in range(2500)]
         await service.set_many({name: [name] for name in names}, tags=["all"])
-        assert await service.get_many([*names, "x"]) == [*([name] for name in names), None]
+        assert unlike(await service.get_many([*names, "x"]), [*([name] for name in names), None]) == []
         assert await service.delete_many(names[:1200]) == 1200
         await service.invalidate_tags(["all"])
-        assert await service.get_many(names) == [None] * 2500
+        assert unlike(await service.get_many(names), [None] * 2500) == []

@@ -8,6 +8,7 @@ import asyncio
 
 from pika_redis import FullCacheService
 
+from .comparing import unlike
 from .hooks import Hooks
 
 __all__ = ["Flights"]
@@ -45,7 +46,7 @@ class Flights(Hooks):
         callers = [asyncio.create_task(service.get_or_load("k", gate.load, tags=["t"])) for _ in range(1000)]
         await gate.reached.wait()
         gate.go.set()
-        assert await asyncio.gather(*callers) == [[1]] * 1000
+        assert unlike(await asyncio.gather(*callers), [[1]] * 1000) == []
         assert gate.calls == 1
         assert await service.get("k") == [1]
         stats = await service.get_stats()
@@ -69,7 +70,7 @@ class Flights(Hooks):
         await _turns()
         gate.go.set()
         ended = await asyncio.gather(*callers, return_exceptions=True)
-        assert [type(one) for one in ended] == [LookupError] * 100
+        assert unlike(map(type, ended), [LookupError] * 100) == []
         assert gate.calls == 1
         assert await service.exists("k") is False
 
