@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -66,8 +67,9 @@ class Member:
             pass
 
     def stop(self) -> None:
-        """SIGSTOP."""
+        """SIGSTOP, and wait until it stands."""
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
 
     def go_on(self) -> None:
         """SIGCONT."""

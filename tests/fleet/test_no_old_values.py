@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from ..storage.raw import Raw
 from .members import Log, Member
+from .shared_clock import SharedClock
 
 
 def test_what_another_process_set_is_not_hidden_by_what_this_one_set_before(fleet: list[Member], prefix: str) -> None:
@@ -24,25 +26,29 @@ def test_what_another_process_set_is_not_hidden_by_what_this_one_set_before(flee
 
 @pytest.mark.parametrize("change", ["set", "del"])
 def test_a_process_that_was_stopped_serves_no_copy_from_before(
-    fleet: list[Member], spare: Callable[[], Member], prefix: str, shell: Raw, change: str
+    fleet: list[Member], spare: Callable[[], Member], prefix: str, shell: Raw, tmp_path: Path, change: str
 ) -> None:
-    """Its clock is told that ten seconds passed; the order to read lies there when it goes on, as the push does."""
+    """Stopped somewhere within a turn of its loop, it reads on in that turn, and has heard nothing by then."""
+    clock = SharedClock(tmp_path / "clock")
     reader, writer = spare(), fleet[0]
-    for round_ in range(3):
-        if not round_:
-            reader.do("fake_time", prefix=prefix)
-            reader.do("get", prefix=prefix, key="k")  # connects
+    reader.do("shared_time", prefix=prefix, path=str(tmp_path / "clock"))
+    reader.do("get", prefix=prefix, key="k")  # connects
+    for _ in range(3):
         writer.do("set", prefix=prefix, key="k", value="old")
         assert reader.do("hear_and_get", prefix=prefix, key="k") == "old"
-        assert reader.do("wake_after", prefix=prefix, key="k", seconds=0) == ["a copy", "old"]
+        reading = reader.send("read_on", prefix=prefix, key="k", tasks=200, gap=5)
+        sent = [reader.do("commands") for _ in range(3)]
+        assert len(set(sent)) == 1, "these reads are of copies"
         reader.stop()
         if change == "set":
             writer.do("set", prefix=prefix, key="k", value="new")
         else:
             shell("DEL", f"{prefix}k")
-        woken = reader.send("wake_after", prefix=prefix, key="k", seconds=10)
+        clock.advance(10)
         reader.go_on()
-        assert reader.result(woken) == [None, "new" if change == "set" else None]
+        reader.do("end_reading")
+        before, _, behind, _, _ = reader.result(reading)
+        assert (before, behind) == (["old"], ["new" if change == "set" else None])
 
 
 def test_a_process_whose_loop_was_blocked_serves_no_copy_from_before(
@@ -69,9 +75,11 @@ def test_after_ten_seconds_of_standstill_no_read_is_stale(
 ) -> None:
     reader, writer = spare(), fleet[0]
     writer.do("set", prefix=prefix, key="k", value="old")
+    reader.do("get", prefix=prefix, key="k")  # connects
     assert reader.do("get", prefix=prefix, key="k") == "old"
-    reading = reader.send("read_on", prefix=prefix, key="k", tasks=20)
-    reader.do("commands")
+    reading = reader.send("read_on", prefix=prefix, key="k", tasks=200, gap=5)
+    for _ in range(3):
+        reader.do("commands")
     blocked = None
     if how == "SIGSTOP":
         reader.stop()
@@ -80,17 +88,16 @@ def test_after_ten_seconds_of_standstill_no_read_is_stale(
     shell("BLPOP", f"nothing of {prefix}", 3)
     for number in range(100):
         writer.do("set", prefix=prefix, key="k", value=f"new {number}")
+    written = monotonic()
     if blocked is None:
         shell("BLPOP", f"nothing of {prefix}", 7)
-        resumed = monotonic()
         reader.go_on()
     else:
         reader.result(blocked)
-        resumed = monotonic()
     for _ in range(3):
         reader.do("commands")
-    values, reads = reader.do("end_reading", since=resumed)
-    reader.result(reading)
-    print(f"{reads} reads after {how}, all of {values}")  # noqa: T201 (the figure)
-    assert reads
-    assert values == ["new 99"]
+    reader.do("end_reading")
+    before, reads_before, behind, reads, resumed = reader.result(reading)
+    print(f"{how}: {reads_before} reads before of {before}, {reads} behind of {behind}")  # noqa: T201 (the figure)
+    assert written < resumed, "the standstill was over before all was written"
+    assert (before, behind) == (["old"], ["new 99"])

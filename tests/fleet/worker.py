@@ -11,6 +11,8 @@ import json
 import socket
 import sys
 import time
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import hiredis
@@ -18,6 +20,9 @@ import hiredis
 from pika_redis import MISSING, RedisService
 from pika_redis.testing import FakeClock
 from pika_redis.wire.progress import Proof
+
+sys.path.insert(0, str(Path(__file__).parent))
+from shared_clock import SharedClock
 
 _commands = 0
 _wrote = Proof.wrote
@@ -36,8 +41,7 @@ class Worker:
     def __init__(self, url: str) -> None:
         self.url = url
         self.services: dict[str, RedisService] = {}
-        self.clocks: dict[str, FakeClock] = {}
-        self.reads: list[tuple[float, Any]] = []
+        self.clocks: dict[str, FakeClock | SharedClock] = {}
         self.reading = False
 
     def service(self, prefix: str) -> RedisService:
@@ -78,6 +82,9 @@ class Worker:
     async def do_fake_time(self, prefix: str) -> None:
         self.clocks[prefix] = FakeClock()
 
+    async def do_shared_time(self, prefix: str, path: str) -> None:
+        self.clocks[prefix] = SharedClock(Path(path))
+
     async def do_wake_after(self, prefix: str, key: str, seconds: float) -> tuple[Any, Any]:
         """What is served at once when so much time has passed, and what a read gives."""
         self.clocks[prefix].advance(seconds)
@@ -107,24 +114,39 @@ class Worker:
         """Nothing of the loop runs meanwhile."""
         time.sleep(seconds)  # noqa: ASYNC251 (that is what it is for)
 
-    async def do_read_on(self, prefix: str, key: str, tasks: int) -> None:
-        """Read in a circle, noting when each read began and what it gave."""
+    async def do_read_on(self, prefix: str, key: str, tasks: int, gap: float) -> list[Any]:
+        """Read in a circle until told to end, and note when the clock jumped by so many seconds.
+
+        What the reads gave that ended before the jump, what those gave that began behind it (those of the same turn of
+        the loop are among them: nothing was heard by then), how many each were, and the time at which the jump was
+        noted.
+        """
         service = self.service(prefix)
+        now = self.clocks[prefix].monotonic if prefix in self.clocks else time.monotonic
+        last, jumped = now(), 0.0
+        before: Counter[Any] = Counter()
+        behind: Counter[Any] = Counter()
 
         async def read() -> None:
+            nonlocal last, jumped
             while self.reading:
-                began = time.monotonic()
-                self.reads.append((began, await service.get(key)))
+                began = now()
+                if began - last > gap:
+                    jumped = began
+                last = began
+                value = await service.get(key)
+                if not jumped:
+                    before[value] += now() - began < gap
+                elif began >= jumped:
+                    behind[value] += 1
                 await asyncio.sleep(0)
 
-        self.reads, self.reading = [], True
+        self.reading = True
         await asyncio.gather(*[read() for _ in range(tasks)])
+        return [list(+before), before.total(), list(behind), behind.total(), jumped]
 
-    async def do_end_reading(self, since: float) -> list[Any]:
-        """The different values of the reads that began since then, and how many there were."""
+    async def do_end_reading(self) -> None:
         self.reading = False
-        seen = [value for began, value in self.reads if began >= since]
-        return [sorted(set(seen)), len(seen)]
 
     async def do_close(self, prefix: str) -> None:
         if prefix in self.services:
