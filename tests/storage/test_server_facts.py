@@ -220,6 +220,44 @@ def test_keys_of_another_database_are_told_by_the_same_name(near: Raw, far: Raw,
     assert near.told() == [key.encode()]
 
 
+# -- what nobody is told -------------------------------------------------------------------------------------------
+
+
+def test_with_noloop_an_own_write_ends_the_tracking_without_a_word(near: Raw, far: Raw, key: str) -> None:
+    """So what another client writes next would never be told: why our connection doesn't ask for it."""
+    near("CLIENT", "TRACKING", "OFF")
+    near("CLIENT", "TRACKING", "ON", "NOLOOP")
+    far("SET", key, "1")
+    assert near("GET", key) == b"1"
+    near("SET", key, "2")
+    far("SET", key, "3")
+    assert near.told() == []
+
+
+def test_a_reset_ends_the_tracking_without_a_word(near: Raw, far: Raw, key: str) -> None:
+    """Why it is refused as a command of the caller's own."""
+    near("GET", key)
+    near("RESET")
+    far("SET", key, "x")
+    assert near.told() == []
+
+
+@pytest.mark.parametrize("kind", ["valkey", "redis"])
+def test_databases_are_swapped_without_a_word(kind: str, request: pytest.FixtureRequest) -> None:
+    """What the documentation says is not promised."""
+    request.getfixturevalue(f"{kind}_server")  # skips where there is none
+    with (
+        EmbeddedServer.start("redis" if kind == "redis" else "valkey") as own,
+        Raw(own, track=True) as near,
+        Raw(own) as far,
+    ):
+        far("SET", "k", "zero")
+        assert near("GET", "k") == b"zero"
+        far("SWAPDB", 0, 1)
+        assert near.told() == []
+        assert near("GET", "k") is None
+
+
 # -- in which order -----------------------------------------------------------------------------------------------
 
 
