@@ -13,7 +13,7 @@ import pytest
 
 from pika_redis import CacheError, RedisService
 from pika_redis.testing import EmbeddedServer
-from pika_redis.testing.checker import Fleet, Kind, Plan, report_on
+from pika_redis.testing.checker import Fleet, Kind, Plan, Tier, report_on
 
 from ..storage.raw import Raw
 
@@ -62,6 +62,10 @@ async def little_tracking(service: RedisService, fleet: Fleet) -> None:
 
 
 async def little_memory(service: RedisService, fleet: Fleet) -> None:
+    """By turns there is too little and enough."""
+    if (await service.execute("CONFIG", "GET", "maxmemory"))[b"maxmemory"] != b"0":
+        await service.execute("CONFIG", "SET", "maxmemory", "0")
+        return
     said = (await service.execute("INFO", "memory")).splitlines()
     used = next(int(line.removeprefix(b"used_memory:")) for line in said if line.startswith(b"used_memory:"))
     await service.execute("CONFIG", "SET", "maxmemory-policy", "allkeys-random")
@@ -99,8 +103,8 @@ async def leave_the_expired(service: RedisService, fleet: Fleet) -> None:
 async def test_no_fault_makes_a_read_older_than_promised(
     own_server: EmbeddedServer, fault: Fault, pause: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service = "tests.fleet.short_lived:make" if fault is leave_the_expired else None
-    plan = Plan(seconds=10, processes=3, tasks=8, keys=50, invalidate="both", url=own_server.url, service=service)
+    ttl = 0.2 if fault is leave_the_expired else 600
+    plan = Plan(seconds=10, processes=3, tasks=8, keys=50, invalidate="both", url=own_server.url, ttl=ttl)
     async with Fleet(plan) as fleet:
         async with again_and_again(fault, fleet, pause) as happened:
             await fleet.run()
@@ -113,3 +117,4 @@ async def test_no_fault_makes_a_read_older_than_promised(
     assert fault is not leave_the_expired or expired > 1000
     assert report.verdict.violations == 0, report.to_text()
     assert report.verdict.kinds[Kind.READ] > 1000
+    assert all(report.verdict.tiers[tier].reads > 20 for tier in (Tier.L1, Tier.SERVER, Tier.STRICT)), report.to_text()

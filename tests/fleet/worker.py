@@ -21,8 +21,8 @@ from pika_redis import MISSING, RedisService
 from pika_redis.testing import FakeClock
 from pika_redis.wire.progress import Proof
 
-sys.path.insert(0, str(Path(__file__).parent))
-from shared_clock import SharedClock
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.fleet.shared_clock import SharedClock
 
 _commands = 0
 _wrote = Proof.wrote

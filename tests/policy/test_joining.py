@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pika_redis import CacheClosedError, CacheUnavailableError
+from pika_redis import CacheClosedError, CacheServerError, CacheUnavailableError
 from pika_redis.model.entry import Outcome
 
 from .doors import Doors
@@ -114,6 +114,58 @@ async def test_while_the_store_can_not_be_asked_who_came_late_gets_the_result(st
     source.gate.set()
     assert await asyncio.gather(*[leader, late]) == ["value"] * 2
     assert unused.calls == 0
+
+
+FULL = CacheServerError("OOM command not allowed", code="OOM")
+
+
+@pytest.mark.parametrize(
+    ("held", "change", "gets"),
+    [
+        ("marked stale", None, "value"),
+        ("marked stale", "delete", "again"),
+        ("marked stale", "tag", "again"),
+        ("nothing", None, "again"),
+    ],
+)
+@pytest.mark.parametrize("strict", [False, True])
+async def test_of_a_load_that_a_full_server_gave_no_lease_the_same_holds(
+    stage: Stage, held: str, change: str | None, gets: str, strict: bool
+) -> None:
+    """Of a key that held nothing, which could not be marked, nobody can tell whether it was deleted."""
+    if held != "nothing":
+        await stage.get(Source("old"), tags=["tag"], stale_if_error=50)
+        await stage.store.inner.mark_stale(KEY)
+    stage.store.broken["begin"] = FULL
+    source = Source("value", shut=True)
+    leader = call(stage, source, tags=["tag"])
+    await source.entered.wait()
+    if change == "delete":
+        await stage.store.inner.delete([KEY])
+    elif change == "tag":
+        await elsewhere(stage)
+    late = call(stage, Source("again"), tags=["tag"], consistency="strict" if strict else "eventual")
+    await settle()
+    source.gate.set()
+    assert await leader == "value"
+    assert await late == gets
+
+
+@pytest.mark.parametrize("gone", ["before", "meanwhile"])
+async def test_while_the_store_can_not_be_asked_who_is_strict_and_came_late_has_it_loaded_again(
+    stage: Stage, gone: str
+) -> None:
+    stage.store.broken["begin" if gone == "meanwhile" else "fetch"] = CacheUnavailableError("gone")
+    source, again = Source("value", shut=True), Source("again")
+    leader = call(stage, source)
+    await source.entered.wait()
+    stage.store.broken["fetch"] = CacheUnavailableError("gone")
+    late = [call(stage, again), call(stage, again, consistency="strict")]
+    await settle()
+    source.gate.set()
+    assert await leader == "value"
+    assert await asyncio.gather(*late) == ["value", "again"]
+    assert again.calls == 1
 
 
 async def test_who_came_late_gets_a_failure_at_once(stage: Stage) -> None:

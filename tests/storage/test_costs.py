@@ -7,7 +7,7 @@ import math
 import pytest
 
 from pika_redis import RedisService
-from pika_redis.testing import EmbeddedServer
+from pika_redis.testing import EmbeddedServer, age_entries
 
 from .raw import Raw
 from .tap import Tap, near_of
@@ -111,6 +111,17 @@ async def test_a_refresh_is_three_round_trips_beside_the_load(near: RedisService
     with tap.on(near) as asked:
         assert await near.get_or_load("k", load, tags=["t"]) == "loaded"
     assert asked.trips == 3
+
+
+async def test_a_refresh_of_what_ends_within_its_claim_is_one_round_trip_more(
+    near: RedisService, prefix: str, tap: Tap
+) -> None:
+    await warmed(near)
+    await near.get_or_load("k", load, 100, ttl_jitter=0, stale_while_revalidate=60)
+    await age_entries(near, prefix, 158)
+    with tap.on(near) as asked:
+        assert await near.get_or_load("k", load, 100) == "loaded"
+    assert asked.trips == 4
 
 
 async def test_changes_are_one_round_trip(near: RedisService, shell: Raw, tap: Tap) -> None:

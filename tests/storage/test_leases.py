@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from pika_redis import RedisService
 from pika_redis.model.entry import Found, Hold, Outcome, Terms
-from pika_redis.testing import EmbeddedServer
+from pika_redis.testing import EmbeddedServer, FakeClock, age_entries
 
 from .fleet import FOUND, OURS, Source, begin, claim, held, key, prepare, refresh, replace
 
@@ -234,6 +235,54 @@ async def test_who_waits_is_woken_and_does_not_try_again_and_again(
     source.gate.set()
     assert [await loads, await waits] == [["new"]] * 2
     assert 1 <= len(tries) <= 3
+
+
+@pytest.mark.parametrize("extra", [0, 2])
+async def test_an_entry_that_ends_while_it_is_loaded_again_is_loaded_once(
+    near: RedisService, far: RedisService, prefix: str, extra: int
+) -> None:
+    """Who finds nothing takes a lease and loads: so a claim keeps what it stands beside, though none may read it."""
+    options: dict[str, Any] = {"ttl": 100, "ttl_jitter": 0, "stale_if_error": extra, "lease": 30}
+    await near.get_or_load("k", Source(["old"]), **options)
+    await age_entries(near, prefix, 90)
+    source, unused = Source(["new"], shut=True), Source(["unused"])
+    assert await near.get_or_load("k", source, refresh_ahead=50, **options) == ["old"]
+    await source.reached.wait()
+    assert 9 < (await far.remaining_ttl("k") or 0) <= 10
+    await age_entries(near, prefix, 20)
+    assert await far.get("k") is None
+    assert await far.exists("k") is False
+    late = [asyncio.create_task(one.get_or_load("k", unused, **options)) for one in (near, far)]
+    for _ in range(20):
+        await far.exists("another")
+    source.gate.set()
+    assert await asyncio.gather(*late) == [["new"]] * 2
+    assert await far.get("k") == ["new"]
+    assert unused.calls == 0
+    assert 95 < (await far.remaining_ttl("k") or 0) <= 100
+
+
+async def test_a_claim_that_is_renewed_keeps_what_it_stands_beside(server: EmbeddedServer, prefix: str) -> None:
+    """Of its own life the entry has three seconds left at the first renewal, and none at the second."""
+    clock = FakeClock()
+    async with RedisService(server.url, key_prefix=prefix, clock=clock) as near:
+        await near.set("k", ["old"], 100)
+        hold = await held(near)
+        assert await near.execute("PTTL", key(near)) > 90_000
+        for passed in (97, 4):
+            clock.advance(passed)
+            assert await near._store.renew(key(near), hold, 5.0) is True
+            assert 4000 < await near.execute("PTTL", key(near)) <= 5000
+
+
+async def test_a_claim_keeps_nothing_that_was_deleted_or_replaced(near: RedisService, far: RedisService) -> None:
+    for change in (far.delete("k"), far.set("k", ["theirs"], 3)):
+        await near.set("k", ["old"], 3)
+        hold = await held(near)
+        await change
+        assert await near._store.renew(key(near), hold, 5.0) is False
+        assert await near.get("k") == await far.get("k") != ["old"]
+        await near.delete("k")
 
 
 async def test_when_a_load_elsewhere_stores_nothing_who_waits_loads(near: RedisService, far: RedisService) -> None:

@@ -38,7 +38,7 @@ async def test_the_promise_holds_between_processes_and_nothing_is_left_on_the_se
 
 
 BROKEN = """
-from pika_redis import RedisService
+from pika_redis import MISSING, Loaded, RedisService
 
 
 class TagsAreIgnored(RedisService):
@@ -53,6 +53,19 @@ class NeverForgets(RedisService):
         return held[key]
 
 
+class NothingEnds(RedisService):
+    async def get_or_load(self, key, loader, ttl=None, **more):
+        return await super().get_or_load(key, loader, 600, **more)
+
+
+class LoadsSideBySide(RedisService):
+    async def get_or_load(self, key, loader, ttl=None, **more):
+        value = await self.get(key, MISSING)
+        if value is MISSING:
+            value = await loader()
+        return value.value if isinstance(value, Loaded) else value
+
+
 class KeysAreMixedUp(RedisService):
     async def get(self, key, default=None, **more):
         return await super().get(key[:-1] or key, default, **more)
@@ -64,6 +77,14 @@ def tags_are_ignored(url, key_prefix):
 
 def never_forgets(url, key_prefix):
     return NeverForgets(url, key_prefix=key_prefix)
+
+
+def nothing_ends(url, key_prefix):
+    return NothingEnds(url, key_prefix=key_prefix)
+
+
+def loads_side_by_side(url, key_prefix):
+    return LoadsSideBySide(url, key_prefix=key_prefix)
 
 
 def keys_are_mixed_up(url, key_prefix):
@@ -87,6 +108,24 @@ async def test_a_broken_service_is_caught(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     plan = Plan(**QUICK, invalidate="tags", url=valkey_server.url, service=f"broken_services:{broken}")
     assert (await check(plan)).verdict.violations > 0
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.valkey
+async def test_values_that_are_served_past_their_time_and_loads_side_by_side_are_caught(
+    valkey_server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_services.py").write_text(BROKEN, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    plan: dict[str, Any] = {"seconds": 4, "processes": 2, "tasks": 4, "keys": 1000, "url": valkey_server.url}
+    names = ("nothing_ends", "loads_side_by_side")
+    broken = [await check(Plan(**plan, ttl=0.1, service=f"broken_services:{name}")) for name in names]
+    assert broken[0].verdict.violations > 10
+    assert broken[0].verdict.examples[0].over_ns > 1_000_000_000
+    assert broken[1].verdict.overlaps > 10
+    sound = await check(Plan(**plan, ttl=0.1))
+    assert (sound.verdict.violations, sound.verdict.overlaps) == (0, 0), sound.to_text()
 
 
 @pytest.mark.slow
@@ -255,11 +294,27 @@ async def _end_of(watched: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.valkey
 @pytest.mark.timeout(180)
-async def test_the_promise_holds_for_a_minute_between_four_processes(capsys: pytest.CaptureFixture[str]) -> None:
-    report = await check(Plan(seconds=60, invalidate="both", uvloop=True))
+async def test_the_promise_holds_for_a_minute_between_four_processes(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = await check(Plan(seconds=60, invalidate="both", uvloop=True, url=server.url))
     with capsys.disabled():
         sys.stdout.write(f"\n{report.to_text()}\n")
     assert report.verdict.violations == 0, report.to_text()
     assert report.verdict.operations > 20_000
+    assert report.verdict.overlaps == 0
+    assert {Tier.SERVER, Tier.LOADED, Tier.JOINED, Tier.L1, Tier.STRICT} == set(report.verdict.tiers)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_the_promise_holds_where_entries_end_are_served_stale_refreshed_and_loads_fail(
+    server: EmbeddedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = Plan(seconds=30, ttl=0.3, stale=0.2, refresh_ahead=0.1, fail_rate=0.05, url=server.url)
+    report = await check(plan)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{report.to_text()}\n")
+    assert report.verdict.violations == 0, report.to_text()
+    assert report.verdict.kinds[Kind.FAILED] > 50

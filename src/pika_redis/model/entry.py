@@ -88,6 +88,8 @@ class Found:
     """That loads of the key failed a moment ago."""
     marker: bytes = b""
     """``L`` when another load is under way, ``F`` after failed ones, ``H`` while a writer's guard stands there."""
+    body: object = None
+    """For the store alone: what the key holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class Hold:
     """False when the result must not be stored: a writer's guard stands there, or a tag is too young."""
     failure: Failure | None = None
     """The mark of a failed load that the claim took the place of."""
+    body: object = None
+    """For the store alone: what a claim stands beside."""
 
     def forbidden(self) -> Hold:
         """The same, without the right to store."""

@@ -46,8 +46,8 @@ class Load:
     """A load of a key that is under way, and what came of it."""
 
     __slots__ = (
-        "background", "confirmed", "copy", "detached", "error", "family", "joiners", "key", "landed", "tags", "trace",
-        "value", "wants_again",
+        "background", "confirmed", "copy", "detached", "error", "family", "joiners", "key", "landed", "proven", "tags",
+        "trace", "value", "wants_again",
     )  # fmt: skip
 
     def __init__(self, family: object, key: str, tags: Iterable[str], *, background: bool = False) -> None:
@@ -59,7 +59,9 @@ class Load:
         """A refresh while the old value is still served: only who has nothing to serve joins."""
         self.detached = False
         self.confirmed = False
-        """Whether nothing was invalidated since the load began, so that those who came late may have its result too."""
+        """Whether nothing is known to be invalidated since the load began: who came late may have its result too."""
+        self.proven = False
+        """Whether the server said so behind the load: then so may who wants to be strict."""
         self.wants_again = False
         """Whether the result could not be stored for a reason that a load right after this one won't meet."""
         self.joiners = 0
@@ -125,16 +127,18 @@ class Flight(Load):
         await self._landing()
         return self.result()
 
-    async def join(self) -> object:
+    async def join(self, *, strict: bool = False) -> object:
         """Wait for the result; `HANDED_OVER` = look again. Raises what the load raised.
 
         Who came late began after the load did, and perhaps after an invalidation elsewhere: it gets the result only if
-        there was none.
+        there was none, as far as can be told; `strict` = only if the server said so.
         """
         self.joiners += 1
         late = self.has_begun
         await self._landing()
-        return HANDED_OVER if late and not self.confirmed and self.error is None else self.share()
+        if late and self.error is None and not (self.proven if strict else self.confirmed):
+            return HANDED_OVER
+        return self.share()
 
     async def _landing(self) -> None:
         if self.landed:

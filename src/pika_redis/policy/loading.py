@@ -201,15 +201,36 @@ class Loads:
             await self.release(flight.key, hold)
             raise
         if hold is None:
-            flight.confirmed = job.found is None or not flight.detached
+            await self._compare(job)
             return value
         if not hold.storable:
             await self.release(flight.key, hold)
             flight.wants_again = isinstance(result, Loaded) and not flight.detached and not flight.background
             return value
         outcome = await self._store_loaded(flight, hold, draft)
-        flight.confirmed = outcome in (Outcome.STORED, Outcome.CURRENT)
+        flight.confirmed = flight.proven = outcome in (Outcome.STORED, Outcome.CURRENT)
         return value
+
+    async def _compare(self, job: Job[Any]) -> None:
+        """Note whether a load without a lease or claim, as on a server that is full, was overtaken.
+
+        Of a key that held nothing this can't be told: what nobody could mark may have been deleted meanwhile. When the
+        server can't be asked, who came late may have the result, as others have what was loaded during an outage.
+        """
+        flight, before = job.flight, job.found
+        if flight.detached or not flight.joiners:
+            return
+        if before is not None:
+            try:
+                now = await self._store.fetch(flight.key, job.plan.tags, strict=True)
+            except UNREACHABLE as error:
+                self._storing.failed(error)
+            else:
+                unchanged = bool(before.identity) and before.identity == now.identity
+                flight.proven = unchanged and before.capture == now.capture and now.capture.complete
+                flight.confirmed = flight.proven
+                return
+        flight.confirmed = True
 
     async def _store_loaded(self, flight: Load, hold: Hold, draft: Draft | None) -> Outcome:
         """Store a loaded value unless something changed meanwhile."""

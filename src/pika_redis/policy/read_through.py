@@ -21,6 +21,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import replace
+from functools import partial
 
 from ..errors import CacheClosedError, LoadFailedError, LoadTimeoutError
 from ..model.counters import Counters
@@ -206,9 +207,10 @@ class ReadThrough:
         return await self._or_spare(job.flight.wait, spare, job.plan)
 
     async def _join(self, flight: Flight, spare: object, plan: Plan) -> object:
+        join = partial(flight.join, strict=plan.options.strict)
         if plan.options.hard_timeout >= flight.hard_timeout:
-            return await self._or_spare(flight.join, spare, plan)
-        return await within(plan.options.hard_timeout, flight.key, self._or_spare(flight.join, spare, plan))
+            return await self._or_spare(join, spare, plan)
+        return await within(plan.options.hard_timeout, flight.key, self._or_spare(join, spare, plan))
 
     async def _or_spare(self, wait: Callable[[], Awaitable[object]], spare: object, plan: Plan) -> object:
         """What the flight gives; when that is an error or takes too long, the value that is spared for it, if any."""

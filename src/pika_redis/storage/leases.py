@@ -36,7 +36,7 @@ from ..wire.slots import ignored
 from .namespace import Namespace
 from .near import Near
 from .reader import Reader
-from .records import Records, ttl_ms, whole
+from .records import Record, Records, ttl_ms, whole
 from .remote_tags import Making, RemoteTags
 
 __all__ = ["Leases"]
@@ -131,10 +131,25 @@ class Leases:
                 return None, True
         elif claimed != token:
             return None, held == found.identity
-        if held == found.identity:
-            return Hold(found.identity, found.capture, token, renewable=True, failure=failure), False
+        hold = Hold(found.identity, found.capture, token, renewable=True, failure=failure, body=found.body)
+        if held == found.identity and await self._stays(making.near, key, hold, terms.lease):
+            return hold, False
         await node.run(RELEASE, claim_key, (token,))
         return None, False
+
+    @staticmethod
+    async def _stays(near: Near, key: str, hold: Hold, lease: float) -> bool:
+        """See to it that what a claim stands beside doesn't end before the claim does; False when it has ended.
+
+        Who finds nothing takes a lease, so without this two would load when an entry ends while it is refreshed.
+        """
+        if not isinstance(hold.body, Record):
+            return True
+        kept = Records.kept(hold.body, near.node.server_ms() + _ms(lease))
+        if kept is None:
+            return True
+        arguments = (hold.identity, kept, _ms(lease))
+        return bool(await near.node.run(REPLACE, key, arguments, Repeat.ALWAYS, near.ends_copies((key,))))
 
     @staticmethod
     def _let_go(near: Near, where: str, token: bytes) -> None:
@@ -179,7 +194,8 @@ class Leases:
         ours, held, _ = await near.node.run_with(RENEW, where, (token, _ms(lease)), after, see)
         if not ours:
             return False
-        if _identity(held, hold.identity) == hold.identity and self._tags.holds(near, hold.capture):
+        unchanged = _identity(held, hold.identity) == hold.identity and self._tags.holds(near, hold.capture)
+        if unchanged and await self._stays(near, key, hold, lease):
             return True
         await near.node.run(RELEASE, where, (token,))
         return False

@@ -198,6 +198,18 @@ class Records:
         header = replace(record.header, born_ms=now_ms, fresh_ms=ttl_ms(ttl) or 0)
         return render(header, record.payload)
 
+    @staticmethod
+    def kept(record: Record, until_ms: int) -> bytes | None:
+        """The same value and times, to be kept on the server until then; None when it lives so long by itself.
+
+        What it is given lies behind its time, as the extra life of those that are served stale.
+        """
+        header = record.header
+        if header is None or not header.fresh_ms:
+            return None
+        extra_ms = until_ms - header.born_ms - header.fresh_ms
+        return None if extra_ms <= header.extra_ms else render(replace(header, extra_ms=extra_ms), record.payload)
+
 
 def ttl_ms(ttl: float) -> int | None:
     """Whole milliseconds, at least one; None = no expiry."""

@@ -145,7 +145,7 @@ class RemoteStore:
         if record is None:
             return Found(None, b"", capture)
         entry = self._records.entry(record) if record.live else None
-        return Found(entry, record.identity, capture, self._records.failure(record), record.marker)
+        return Found(entry, record.identity, capture, self._records.failure(record), record.marker, record)
 
     def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
         return self._records.value(cast("Record", entry.body), share=share)

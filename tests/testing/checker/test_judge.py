@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from pika_redis.testing.checker import ALLOWED_NS, T_LEASE_NS, Kind, Operation, Tier, judge
+from pika_redis.testing.checker import ALLOWED_NS, OVER_AGE_NS, T_LEASE_NS, Kind, Operation, Plan, Tier, judge
 
 from .histories import GROUP, committed, deleted, read, tags_of, untagged, verdict_of
 
@@ -175,6 +175,98 @@ def test_a_commit_counts_from_its_end_and_the_newest_version_counts_whatever_the
     assert verdict_of(committed(8, 11, 3), change, what).outdated == 0
     assert verdict_of(committed(8, 10, 3), change, what).outdated == 1
     assert verdict_of(committed(1, 3, 3), committed(1, 6, 2), change, what).outdated == 1
+
+
+def test_where_stale_values_are_served_on_purpose_marking_is_no_end() -> None:
+    history = [Operation(Kind.MARK_STALE, 10, 20, 1), read(30, 40, as_of=5)]
+    assert judge(history, tags_of).violations == 1
+    assert judge(history, tags_of, changes=Plan(stale=1).changes).violations == 0
+    assert judge([*history, deleted(10, 20)], tags_of, changes=Plan(stale=1).changes).violations == 1
+
+
+def test_an_added_value_is_current_until_its_call_returns_and_ends_no_other() -> None:
+    added = Operation(Kind.ADD, 10, 20, 1, origin=3)
+    assert verdict_of(added, read(30, 40, as_of=5)).violations == 0
+    assert verdict_of(added, deleted(15, 25), read(30, 40, as_of=0, origin=3)).violations == 0
+    assert verdict_of(added, deleted(21, 25), read(30, 40, as_of=0, origin=3)).violations == 1
+
+
+# -- how long values are served ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        [Operation(Kind.LOAD, 5, 100, 1, version=1, origin=7)],
+        [Operation(Kind.LOAD, 5, 50, 1, version=1, origin=7), read(1, 100, as_of=5, origin=7, tier=Tier.LOADED)],
+        [Operation(Kind.SET, 90, 100, 1, origin=7)],
+        [Operation(Kind.ADD, 90, 100, 1, origin=7)],
+    ],
+    ids=["stored in the background", "stored before its caller had it", "set", "added"],
+)
+@pytest.mark.parametrize("tier", [Tier.L1, Tier.SERVER])
+def test_a_value_that_is_served_long_after_its_end_is_a_violation(stored: list[Operation], tier: Tier) -> None:
+    as_of = 5 if len(stored) == 2 or stored[0].kind is Kind.LOAD else 0
+    ends = 100 + 1000 + OVER_AGE_NS
+    for start, over in ((ends, False), (ends + 1, True)):
+        what = read(start, start + 9, as_of=as_of, origin=7, tier=tier)
+        verdict = judge([*stored, what], tags_of, lives_ns=1000)
+        assert (verdict.violations, verdict.tiers[tier].over_ns) == (over, start - 1100)
+        assert [found.over_ns for found in verdict.examples] == [start - 1100] * over
+        assert judge([*stored, what], tags_of).violations == 0  # where values live for ever
+
+
+def test_nothing_is_said_of_the_age_of_what_nobody_is_known_to_have_stored() -> None:
+    late = 10 * OVER_AGE_NS
+    history = [
+        read(late, late, as_of=5, origin=7),
+        Operation(Kind.LOAD, 5, 9, 1, origin=8),
+        read(late, late, 0, version=0),
+    ]
+    assert judge(history, tags_of, lives_ns=1).violations == 0
+
+
+# -- loads side by side -----------------------------------------------------------------------------------------------
+
+
+def load(asked: int, start: int, end: int, row: int = 1, process: int = 0) -> Operation:
+    return Operation(Kind.LOAD, start, end, row, process, version=1, as_of=asked, origin=start + 1)
+
+
+def test_two_loads_of_a_row_at_a_time_are_told() -> None:
+    assert verdict_of(load(1, 5, 20), load(8, 10, 15)).overlaps == 1
+    assert verdict_of(load(1, 5, 20), load(8, 10, 15), load(9, 11, 30)).overlaps == 3
+    assert verdict_of(load(1, 5, 20), load(8, 20, 25)).overlaps == 0
+    assert verdict_of(load(1, 5, 20), load(8, 10, 15, row=2)).overlaps == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "counts"),
+    [
+        (deleted(6, 7), True),
+        (untagged(6, 7, tag=GROUP), True),
+        (Operation(Kind.CLEAR, 6, 7), True),
+        (Operation(Kind.ADD, 6, 7, 1), True),
+        (Operation(Kind.HOLD, 6, 7, 1), True),
+        (Operation(Kind.FAILED, 6, 7, 1), True),
+        (deleted(2, 3), True),
+        (deleted(0, 2), True),
+        (deleted(10, 11), True),
+        (deleted(0, 1), False),
+        (deleted(11, 12), False),
+        (deleted(6, 7, row=2), False),
+        (untagged(6, 7, tag=2), False),
+        (Operation(Kind.COMMIT, 6, 7, 1), False),
+    ],
+    ids=[
+        *("a delete", "a tag", "everything", "an add", "a hold", "a failure", "from when it was asked for"),
+        *("as it was asked for", "as the second began"),
+        *("before it was asked for", "after the second began", "of another row", "of another tag", "a commit"),
+    ],
+)
+def test_what_ends_the_first_of_two_loads_is_a_reason_for_the_second(reason: Operation, counts: bool) -> None:
+    assert verdict_of(load(2, 5, 20), load(8, 10, 15), reason).overlaps == (not counts)
+    assert verdict_of(load(8, 10, 15), load(2, 11, 20), reason).overlaps == (not counts and reason.start != 11)
 
 
 def test_figures_count_what_happened() -> None:

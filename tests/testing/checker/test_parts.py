@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import multiprocessing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,9 @@ from pika_redis import ArgumentError
 from pika_redis.testing.checker import History, Kind, Log, Operation, Plan, Tier
 from pika_redis.testing.checker.database import Database
 from pika_redis.testing.checker.history import first_origin, process_of
-from pika_redis.testing.checker.tiers import AloneProbe, FlightProbe
-from pika_redis.testing.checker.workload import _as_read, is_none
+from pika_redis.testing.checker.reads import as_read, is_none
+from pika_redis.testing.checker.stepped import Stepped
+from pika_redis.testing.checker.tiers import FlightProbe, Reading, current_readings
 
 
 def test_a_log_gives_back_what_was_written_and_forgives_half_a_record(tmp_path: Path) -> None:
@@ -73,24 +78,85 @@ def test_origins_tell_their_process() -> None:
     assert process_of(first_origin(3) + 1_000_000) == 3
 
 
-def test_a_probe_tells_own_and_joined_loads_from_what_the_server_gave() -> None:
+@contextmanager
+def within(*readings: Reading) -> Iterator[None]:
+    """What runs here belongs to these reads."""
+    token = current_readings.set(readings)
+    yield
+    current_readings.reset(token)
+
+
+async def test_a_probe_tells_own_and_joined_loads_from_what_the_server_gave() -> None:
     probe = FlightProbe()
     leader = probe.reading(1)
-    leader.loads(7)
+    with within(leader):
+        assert probe.begins(1, 7) == leader.asked
     joiner, elsewhere = probe.reading(1), probe.reading(2)
     assert (leader.tier(7), joiner.tier(7), elsewhere.tier(7)) == (Tier.LOADED, Tier.JOINED, Tier.SERVER)
     assert (leader.tier(None), joiner.tier(None), elsewhere.tier(None)) == (Tier.LOADED, Tier.JOINED, Tier.SERVER)
     assert joiner.tier(8) is Tier.SERVER
+    probe.ends(1, 7)
+    assert probe.reading(1).tier(7) is Tier.JOINED  # its caller has no value yet
     leader.close()
     late = probe.reading(1)
     assert (late.tier(7), late.tier(None), joiner.tier(7)) == (Tier.SERVER, Tier.SERVER, Tier.JOINED)
 
 
-def test_who_reads_without_sharing_never_joins() -> None:
-    probe = AloneProbe()
+async def test_who_reads_without_sharing_never_joins() -> None:
+    probe = FlightProbe(joins=False)
     leader = probe.reading(1)
-    leader.loads(7)
+    with within(leader):
+        probe.begins(1, 7)
     assert (leader.tier(7), probe.reading(1).tier(7)) == (Tier.LOADED, Tier.SERVER)
+
+
+async def test_a_load_for_several_reads_belongs_to_those_of_its_row() -> None:
+    probe = FlightProbe()
+    readings = [probe.reading(row) for row in (1, 2)]
+    with within(*readings):
+        for row, origin in ((1, 7), (2, 8), (3, 9)):
+            probe.begins(row, origin)
+    assert [reading.tier(origin) for reading in readings for origin in (7, 8, 9)] == [
+        *(Tier.LOADED, Tier.SERVER, Tier.SERVER),
+        *(Tier.SERVER, Tier.LOADED, Tier.SERVER),
+    ]
+
+
+async def test_a_load_that_belongs_to_no_read_that_goes_on_can_be_joined_until_it_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later: list[Callable[[], None]] = []
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "call_later", lambda delay, call, *words: later.append(partial(call, *words)))
+    probe = FlightProbe()
+    trigger = probe.reading(1)
+    with within(trigger):
+        trigger.close()
+        assert probe.begins(1, 7) < trigger.asked
+    during = probe.reading(1)
+    probe.ends(1, 7)
+    behind = probe.reading(1)
+    assert (during.tier(7), behind.tier(7)) == (Tier.JOINED, Tier.JOINED)
+    (stored,) = later
+    stored()
+    assert probe.reading(1).tier(7) is Tier.SERVER
+
+
+async def test_a_step_tells_what_grew_before_the_first_wait_and_not_what_did_later() -> None:
+    number = 0
+
+    async def work(waits: bool) -> str:
+        nonlocal number
+        number += 1
+        if waits:
+            await asyncio.sleep(0)
+            number += 5
+        return "done"
+
+    for waits in (True, False):
+        step = Stepped(work(waits), lambda: number)
+        assert await step == "done"
+        assert (step.at_once, step.grown) == (not waits, 1)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +171,7 @@ def test_who_reads_without_sharing_never_joins() -> None:
     ],
 )
 def test_a_value_that_is_not_of_its_row_is_told_from_one_that_is(value: object, kind: Kind) -> None:
-    assert _as_read(1, value, 10, 20).kind is kind
+    assert as_read(1, value, 10, 20).kind is kind
 
 
 def test_absence_is_among_the_versions() -> None:
@@ -119,6 +185,10 @@ def test_absence_is_among_the_versions() -> None:
         ({"processes": 65}, "processes"),
         ({"keys": 0}, "keys"),
         ({"operations": 0}, "operations"),
+        ({"ttl": 0}, "ttl"),
+        ({"stale": -1}, "stale"),
+        ({"ttl": 5, "refresh_ahead": 6}, "refresh_ahead"),
+        ({"fail_rate": 2}, "fail_rate"),
         ({"invalidate": "all"}, "'all'"),
         ({"service": "module"}, "module:factory"),
     ],

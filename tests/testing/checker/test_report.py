@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pika_redis.testing.checker import Kind, Operation, Plan, Report, judge, trace_of
+from pika_redis.testing.checker import Kind, Operation, Plan, Report, Tier, judge, trace_of
 from pika_redis.testing.checker.history import first_origin
 
 from .histories import GROUP, committed, deleted, read, tags_of, untagged
@@ -30,6 +30,18 @@ def test_a_long_trace_keeps_its_beginning_and_its_end() -> None:
     history = [load, deleted(10, 20), *[committed(n, n + 1, n) for n in range(30, 3000, 10)], what]
     trace = trace_of(history, judge(history, tags_of).examples[0], tags_of)
     assert (len(trace), trace[:2], trace[-1]) == (60, [load, deleted(10, 20)], what)
+
+
+def test_a_report_tells_of_values_served_past_their_time() -> None:
+    plan = Plan(keys=40, ttl=1)
+    history = [
+        Operation(Kind.LOAD, 0, 1_000_000, 1, version=3, origin=1),
+        read(3_001_500_000, 3_001_600_000, 0, process=1, version=3, origin=1, tier=Tier.L1)._replace(as_of=1),
+    ]
+    verdict = judge(history, plan.tags_of, lives_ns=plan.lives_ns)
+    report = Report(plan, verdict, "valkey 9")
+    assert "read version 3 at [3001.500, 3001.600] (L1), 2000.500 ms after the end of its life" in report.to_text()
+    assert report.to_dict()["tiers"]["L1"]["max_over_age_ms"] == 2000.5
 
 
 def test_a_report_tells_each_violation_and_every_figure() -> None:
@@ -60,5 +72,6 @@ def test_a_report_tells_each_violation_and_every_figure() -> None:
         "violations": 2,
         "max_stale_ms": 0.5,
         "allowed_ms": 0.0,
+        "max_over_age_ms": 0.0,
     }
     assert json.loads(json.dumps(figures)) == figures

@@ -7,6 +7,7 @@ a `Fleet` of which you disturb the processes and the server while it runs, or `j
 from .fleet import CheckerError, Fleet
 from .history import Kind, Operation, Tier
 from .judge import ALLOWED_NS, T_LEASE_NS, TierFigures, Verdict, Violation, judge
+from .lives import OVER_AGE_NS
 from .log import History, Log
 from .plan import Plan
 from .report import Report
@@ -15,6 +16,7 @@ from .trace import trace_of
 
 __all__ = [
     "ALLOWED_NS",
+    "OVER_AGE_NS",
     "T_LEASE_NS",
     "CheckerError",
     "Fleet",

@@ -1,4 +1,4 @@
-"""The two ways to read that a run compares: through the cache, and by the naive cache-aside that everyone writes first.
+"""The ways to read that a run compares: through the cache, and by the naive cache-aside that everyone writes first.
 
 The naive way uses the same verbs of the same service: get; on a miss load and set. It must fail the checker, because
 `set` is the caller's word that a value is current, and a value that was loaded a moment ago may not be. If it passed,
@@ -7,27 +7,47 @@ the checker would prove nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from pika_redis import MISSING, FullCacheService, MemoryCacheService, RedisService, cache
+from pika_redis import MISSING, FullCacheService, Loaded, MemoryCacheService, RedisService, cache
 
 from .history import Stamped
 from .plan import Plan
 
-__all__ = ["Access", "CacheAside", "Loader", "Naming", "ThroughCache"]
+__all__ = ["Loaders", "Naming", "Ways", "cache_aside", "through_cache"]
 
-Loader = Callable[[int], Awaitable[Stamped | None]]
-_TTL = 600.0
+Way = Callable[[int], Awaitable[object]]
+WayOfSeveral = Callable[[Sequence[int]], Awaitable[Sequence[object]]]
+
+
+class Ways(NamedTuple):
+    """How rows are read, by the names of the ways."""
+
+    single: Mapping[str, Way]
+    several: Mapping[str, WayOfSeveral]
+    strict: frozenset[str]
+    """Those of the ways that promise what the server alone can."""
+
+
+class Loaders(Protocol):
+    """Where rows are loaded from."""
+
+    async def one(self, row: int) -> Stamped | None:
+        """A row."""
+        ...
+
+    async def several(self, rows: Sequence[int]) -> list[Stamped | None]:
+        """Several rows, loaded together."""
+        ...
 
 
 class Naming:
     """The keys and tags of rows, as the cache knows them."""
 
-    ttl = _TTL
-
     def __init__(self, plan: Plan) -> None:
+        self.ttl = plan.ttl
         self._keys = [f"row:{row}" for row in range(plan.keys)]
         self._tags = [[plan.tag_name(tag) for tag in plan.tags_of(row)] for row in range(plan.keys)]
 
@@ -40,52 +60,65 @@ class Naming:
         return self._tags[row]
 
 
-class Access(Protocol):
-    """How rows are read."""
-
-    async def look(self, row: int) -> object:
-        """What is cached, MISSING when there is nothing."""
-        ...
-
-    async def load(self, row: int) -> object:
-        """What is cached, or else loaded, by a call that names everything."""
-        ...
-
-    async def call(self, row: int) -> object:
-        """The same, through a decorated function where there is one."""
-        ...
+_SINGLE: Final = ("look", "load", "late_tags", "look_strict", "load_strict", "call", "one")
+_SEVERAL: Final = ("look_several", "load_several", "call_several")
 
 
-class ThroughCache:
-    """`get`, `get_or_load` and `@cache`, on the same keys."""
+def through_cache(service: FullCacheService, names: Naming, loaders: Loaders, plan: Plan) -> Ways:
+    """Every verb of the package that reads, on the same keys; a service of somebody else's by the verbs it must have.
 
-    def __init__(self, service: FullCacheService, names: Naming, loader: Loader) -> None:
-        self._service = service
-        self._names = names
-        self._loader = loader
-        self._cached: Callable[[int], Awaitable[object]] = self.load
-        if isinstance(service, RedisService | MemoryCacheService):
+    Strict reads and the decorators take services of this package only.
+    """
+    options: Any = plan.loading
 
-            @cache(prefix="row", key_generator=_suffix, tags=names.tags, service=service, ttl=names.ttl)
-            async def read(row: int) -> Stamped | None:
-                return await loader(row)
+    async def look(row: int) -> object:
+        return await service.get(names.key(row), MISSING)
 
-            self._cached = read
+    async def load(row: int, **more: Any) -> object:
+        loader = partial(loaders.one, row)
+        return await service.get_or_load(names.key(row), loader, names.ttl, tags=names.tags(row), **{**options, **more})
 
-    async def look(self, row: int) -> object:
-        """What is cached, MISSING when there is nothing."""
-        return await self._service.get(self._names.key(row), MISSING)
+    async def late_tags(row: int) -> object:
+        own, *others = names.tags(row)
 
-    async def load(self, row: int) -> object:
-        """Through `get_or_load`."""
-        names = self._names
-        return await self._service.get_or_load(
-            names.key(row), partial(self._loader, row), names.ttl, tags=names.tags(row)
+        async def loader() -> Loaded[Stamped | None]:
+            return Loaded(await loaders.one(row), tags=others)
+
+        return await service.get_or_load(names.key(row), loader, names.ttl, tags=[own], **options)
+
+    async def look_several(rows: Sequence[int]) -> Sequence[object]:
+        return await service.get_many([names.key(row) for row in rows], MISSING)
+
+    async def load_several(rows: Sequence[int]) -> Sequence[object]:
+        return await service.get_or_load_many(
+            rows, loaders.several, names.ttl, key=names.key, tags=names.tags, **options
         )
 
-    async def call(self, row: int) -> object:
-        """Through `@cache`, which only takes the services of this package."""
-        return await self._cached(row)
+    single: dict[str, Way] = {"look": look, "load": load, "late_tags": late_tags}
+    several: dict[str, WayOfSeveral] = {"look_several": look_several, "load_several": load_several}
+    if not isinstance(service, RedisService | MemoryCacheService):
+        single |= {"look_strict": look, "load_strict": load, "call": load, "one": load}
+        return Ways(single, several | {"call_several": load_several}, frozenset())
+    own = service
+
+    async def look_strict(row: int) -> object:
+        return await own.get(names.key(row), MISSING, consistency="strict")
+
+    @cache(prefix="row", key_generator=_suffix, tags=names.tags, service=own, ttl=names.ttl, **options)
+    async def call(row: int) -> object:
+        return await loaders.one(row)
+
+    @cache.batch(prefix="row", key=str, tags=names.tags, service=own, ttl=names.ttl, **options)
+    async def batch(rows: list[int]) -> list[Stamped | None]:
+        return await loaders.several(rows)
+
+    async def call_several(rows: Sequence[int]) -> Sequence[object]:
+        found = await batch(rows)
+        return [found[row] for row in rows]
+
+    single |= {"look_strict": look_strict, "load_strict": partial(load, consistency="strict")}
+    single |= {"call": call, "one": batch.one}
+    return Ways(single, several | {"call_several": call_several}, frozenset({"look_strict", "load_strict"}))
 
 
 def _suffix(row: int) -> str:
@@ -93,28 +126,22 @@ def _suffix(row: int) -> str:
     return f"{row}"
 
 
-class CacheAside:
-    """Get; on a miss load and set."""
+def cache_aside(service: FullCacheService, names: Naming, loaders: Loaders) -> Ways:
+    """Get; on a miss load and set: by whatever name it is asked for."""
 
-    def __init__(self, service: FullCacheService, names: Naming, loader: Loader) -> None:
-        self._service = service
-        self._names = names
-        self._loader = loader
+    async def look(row: int) -> object:
+        return await service.get(names.key(row), MISSING)
 
-    async def look(self, row: int) -> object:
-        """What is cached, MISSING when there is nothing."""
-        return await self._service.get(self._names.key(row), MISSING)
-
-    async def load(self, row: int) -> object:
-        """Look, load, set."""
-        found = await self.look(row)
+    async def load(row: int) -> object:
+        found = await look(row)
         if found is not MISSING:
             return found
-        names = self._names
-        value = await self._loader(row)
-        await self._service.set(names.key(row), value, names.ttl, tags=names.tags(row))
+        value = await loaders.one(row)
+        await service.set(names.key(row), value, names.ttl, tags=names.tags(row))
         return value
 
-    async def call(self, row: int) -> object:
-        """The same: there is no decorator that does it naively."""
-        return await self.load(row)
+    async def load_several(rows: Sequence[int]) -> Sequence[object]:
+        return [await load(row) for row in rows]
+
+    single: dict[str, Way] = {name: look if name.startswith("look") else load for name in _SINGLE}
+    return Ways(single, dict.fromkeys(_SEVERAL, load_several), frozenset())

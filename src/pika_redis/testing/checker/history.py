@@ -47,7 +47,11 @@ class Kind(enum.IntEnum):
     MIXED = 10
     """A read that gave something else than a value of the row that was asked for."""
     FAILED = 11
-    """A call that raised an error of the cache."""
+    """A call that raised an error of the cache, or a load that failed as planned."""
+    ADD = 12
+    """An `add` that stored the row's entry; `origin` is the id that its value carries. It ends no earlier value."""
+    HOLD = 13
+    """The time that a `guard` was held on the row: readers may load side by side."""
 
 
 class Tier(enum.IntEnum):
@@ -86,7 +90,7 @@ class Operation(NamedTuple):
     version: int = 0
     """The version that a READ gave, a LOAD read or a COMMIT wrote; 0 = the value was None."""
     as_of: int = 0
-    """When the load of the READ value began; 0 when it was `set`, or None."""
+    """When the load of the READ value began, 0 when it was `set`, or None; when a LOAD was asked for."""
     origin: int = 0
     """The load or set that the value came from."""
 

@@ -31,6 +31,8 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from .history import CHANGES, Kind, Operation, Tier
+from .lives import OVER_AGE_NS, Lives
+from .overlaps import overlaps
 
 __all__ = ["ALLOWED_NS", "T_LEASE_NS", "TierFigures", "Verdict", "Violation", "judge"]
 
@@ -47,6 +49,7 @@ ALLOWED_NS: Final[Mapping[Tier, int]] = {
 """The staleness that each tier is allowed, in nanoseconds, of what other processes invalidated."""
 
 _FOREVER = 2**63 - 1
+_PARTS = frozenset({Kind.LOAD, Kind.COMMIT, Kind.HOLD})
 _Target = tuple[str, int]
 _EVERYTHING: _Target = ("all", 0)
 
@@ -64,6 +67,8 @@ class Violation(NamedTuple):
     """Whether the reading process had invalidated it itself."""
     outdated: bool
     """Whether the database held a newer version before the last change that counts began."""
+    over_ns: int = 0
+    """How long the value's life had ended, if that is what is wrong with the read."""
 
 
 @dataclass(slots=True)
@@ -78,6 +83,8 @@ class TierFigures:
     violations: int = 0
     worst_ns: int = 0
     """The largest staleness."""
+    over_ns: int = 0
+    """The longest time past the end of a value's life at which it was served."""
 
 
 @dataclass(slots=True)
@@ -90,14 +97,16 @@ class Verdict:
     """The reads that gave a value, by who answered."""
     examples: list[Violation] = field(default_factory=list)
     """The first violations, by the start of the read."""
+    overlaps: int = 0
+    """Loads that ran beside another one of their row without a reason; they break no promise, they cost loads."""
     began: int = 0
     """The first start and the last end, in nanoseconds."""
     ended: int = 0
 
     @property
     def operations(self) -> int:
-        """How many operations the history holds; loads and commits are parts of others and don't count."""
-        return sum(self.kinds.values()) - self.kinds[Kind.LOAD] - self.kinds[Kind.COMMIT]
+        """How many operations the history holds; loads, commits and holds are parts of others and don't count."""
+        return sum(number for kind, number in self.kinds.items() if kind not in _PARTS)
 
     @property
     def violations(self) -> int:
@@ -141,23 +150,37 @@ class Verdict:
         return self.reads > 0 and self.invalidations > 0
 
 
-def judge(history: Iterable[Operation], tags_of: Callable[[int], Iterable[int]], examples: int = 10) -> Verdict:
+def judge(
+    history: Iterable[Operation],
+    tags_of: Callable[[int], Iterable[int]],
+    examples: int = 10,
+    *,
+    lives_ns: int | None = None,
+    changes: frozenset[Kind] = CHANGES,
+) -> Verdict:
     """Judge a history, in any order of operations. `tags_of` gives the tags that a row's entries carry.
 
-    An iterator is kept in memory, since the history is walked twice; a `History` is read twice instead. `examples` is
-    how many violations the verdict shows in full.
+    An iterator is kept in memory, since the history is walked several times; a `History` is read again instead.
+    `examples` is how many violations the verdict shows in full. `lives_ns` is how long a stored value may be served,
+    None = for ever. `changes` are the kinds that end what was loaded before: not MARK_STALE where stale values are
+    served on purpose.
     """
     operations = list(history) if iter(history) is history else history
     verdict = Verdict(began=_FOREVER)
-    facts = _Facts(operations, verdict, tags_of)
+    facts = _Facts(operations, verdict, tags_of, changes, Lives(lives_ns))
     for read in operations:
         if read.kind is Kind.READ or read.kind is Kind.MIXED:
             figures = verdict.tiers.setdefault(read.tier, TierFigures())
             figures.reads += 1
+            over_ns = facts.lives.over_ns(read)
+            figures.over_ns = max(figures.over_ns, over_ns)
             found = facts.look_at(read)
+            if found is None and over_ns > OVER_AGE_NS:
+                found = Violation(read, None, read.as_of, 0, own=False, outdated=False, over_ns=over_ns)
             if found is not None and _counted(found, figures):
                 _keep_first(verdict.examples, found, examples)
     _keep_first(verdict.examples, None, examples)
+    verdict.overlaps = len(overlaps(operations, tags_of))
     verdict.began = min(verdict.began, verdict.ended)
     return verdict
 
@@ -173,7 +196,7 @@ def _keep_first(examples: list[Violation], found: Violation | None, most: int) -
 
 def _counted(found: Violation, figures: TierFigures) -> bool:
     """Count a stale read; whether it is a violation."""
-    figures.stale += 1
+    figures.stale += not found.over_ns
     figures.outdated += found.outdated
     figures.worst_ns = max(figures.worst_ns, found.stale_ns)
     broken = found.own or found.cause is None or found.stale_ns > ALLOWED_NS[found.read.tier]
@@ -221,8 +244,14 @@ class _Facts:
     """All that a history says beside its reads, ready for questions."""
 
     def __init__(
-        self, operations: Iterable[Operation], verdict: Verdict, tags_of: Callable[[int], Iterable[int]]
+        self,
+        operations: Iterable[Operation],
+        verdict: Verdict,
+        tags_of: Callable[[int], Iterable[int]],
+        ends: frozenset[Kind],
+        lives: Lives,
     ) -> None:
+        self.lives = lives
         changes: dict[_Target, list[Operation]] = defaultdict(list)
         own: dict[tuple[_Target, int], list[Operation]] = defaultdict(list)
         nones: dict[int, list[tuple[int, int]]] = defaultdict(list)
@@ -233,12 +262,13 @@ class _Facts:
             verdict.kinds[kind] += 1
             verdict.began = min(verdict.began, one.start)
             verdict.ended = max(verdict.ended, one.end)
-            if kind in CHANGES:
+            lives.note(one)
+            if kind in ends:
                 target = _target_of(one)
                 changes[target].append(one)
                 own[target, one.process].append(one)
-                if kind is Kind.SET:
-                    self._sets[one.origin] = one.end
+            if kind is Kind.SET or kind is Kind.ADD:
+                self._sets[one.origin] = one.end
             elif kind is Kind.LOAD and one.version == 0:
                 nones[one.subject].append((one.start, one.start))
             elif kind is Kind.COMMIT:

@@ -9,6 +9,8 @@ from typing import Literal
 
 from pika_redis import ArgumentError
 
+from .history import CHANGES, Kind
+
 __all__ = ["Plan"]
 
 _ROWS_OF_A_GROUP = 20
@@ -37,6 +39,14 @@ class Plan:
     """By what the writers invalidate. "tags" leaves out every deletion by key."""
     control: bool = False
     """Read by a naive cache-aside, which breaks the promise, instead of through the cache."""
+    ttl: float = 600.0
+    """Seconds that entries live."""
+    stale: float = 0.0
+    """Seconds past their time for which entries are served while they are loaded again, or when loading fails."""
+    refresh_ahead: float = 0.0
+    """Seconds before their end from which entries are loaded again in the background."""
+    fail_rate: float = 0.0
+    """The share of loads that fail."""
     load_ms: float = 2.0
     """The longest time that a load takes before and after it reads its row, in milliseconds."""
     think_ms: float = 2.0
@@ -55,12 +65,32 @@ class Plan:
         _within("processes", self.processes, 1, _MOST_PROCESSES)
         _within("tasks", self.tasks, 1, 10_000)
         _within("keys", self.keys, 1, _MOST_ROWS)
+        _within("ttl", self.ttl, 0.001, 365 * 86400)
+        _within("stale", self.stale, 0, 86400)
+        _within("refresh_ahead", self.refresh_ahead, 0, self.ttl)
+        _within("fail_rate", self.fail_rate, 0, 1)
         _within("load_ms", self.load_ms, 0, 60_000)
         _within("think_ms", self.think_ms, 0, 60_000)
         if self.invalidate not in ("tags", "keys", "both"):
             raise ArgumentError(f"invalidate must be 'tags', 'keys' or 'both', not {self.invalidate!r}")
         if self.service is not None and not all(self.service.partition(":")):
             raise ArgumentError(f"service must be 'module:factory', not {self.service!r}")
+
+    @property
+    def loading(self) -> dict[str, float]:
+        """The options that every load is called with."""
+        stale = {"stale_while_revalidate": self.stale, "stale_if_error": self.stale} if self.stale else {}
+        return stale | ({"refresh_ahead": self.refresh_ahead} if self.refresh_ahead else {})
+
+    @property
+    def lives_ns(self) -> int:
+        """The longest time that a stored value may be served, in nanoseconds."""
+        return int((self.ttl + self.stale) * 1e9)
+
+    @property
+    def changes(self) -> frozenset[Kind]:
+        """What ends values: where stale ones are served on purpose, `mark_stale` does not."""
+        return CHANGES - {Kind.MARK_STALE} if self.stale else CHANGES
 
     def tags_of(self, row: int) -> tuple[int, int]:
         """The tags of a row: its own, and the one that it shares with every `keys / groups`-th row."""

@@ -54,6 +54,7 @@ class Report:
             "reads": verdict.reads,
             "hit_rate": round(verdict.hit_rate, 4),
             "loads": verdict.kinds[Kind.LOAD],
+            "overlaps": verdict.overlaps,
             "invalidations": verdict.invalidations,
             "loads_per_invalidation": round(verdict.loads_per_invalidation, 3),
             "violations": verdict.violations,
@@ -81,17 +82,20 @@ class Report:
             ("reads", verdict.reads, f"hit rate {verdict.hit_rate:.1%}"),
             ("loads", kinds[Kind.LOAD], f"{verdict.loads_per_invalidation:.2f} for each invalidation"),
             ("invalidations", verdict.invalidations, ended),
-            ("commits", kinds[Kind.COMMIT], f"of them set {kinds[Kind.SET]:,}"),
+            ("overlapping", verdict.overlaps, "loads beside another of the row, without a reason"),
+            ("commits", kinds[Kind.COMMIT], f"of them set {kinds[Kind.SET]:,}, added {kinds[Kind.ADD]:,}"),
             ("failed", kinds[Kind.FAILED], "calls that raised an error of the cache"),
         ]
         return [f"{name:15}{number:>11,}   {remark}" for name, number, remark in rows]
 
     def _table(self) -> list[str]:
-        lines = [f"{'answered by':15}{'reads':>11}{'stale':>9}{'outdated':>10}{'max stale':>13}{'allowed':>11}"]
+        heads = f"{'answered by':15}{'reads':>11}{'stale':>9}{'outdated':>10}{'max stale':>13}{'allowed':>11}"
+        lines = [f"{heads}{'max over age':>15}"]
         for tier, figures in sorted(self.verdict.tiers.items()):
             worst, allowed = f"{figures.worst_ns / 1e6:,.1f} ms", f"{ALLOWED_NS[tier] / 1e6:,.0f} ms"
             counts = f"{figures.reads:>11,}{figures.stale:>9,}{figures.outdated:>10,}"
-            lines.append(f"{tier.label:15}{counts}{worst:>13}{allowed:>11}")
+            over = f"{figures.over_ns / 1e6:,.1f} ms"
+            lines.append(f"{tier.label:15}{counts}{worst:>13}{allowed:>11}{over:>15}")
         return lines
 
     def _conclusion(self) -> str:
@@ -108,6 +112,8 @@ class Report:
         read, cause = violation.read, violation.cause
         value = f"version {read.version}" if read.version else "None"
         place = f"row {read.subject}: process {read.process} read {value} at {self._span(read)} ({read.tier.label})"
+        if violation.over_ns:
+            return f"{place}, {violation.over_ns / 1e6:.3f} ms after the end of its life"
         if cause is None:
             return f"{place}, which belongs to no load of this row"
         source = f"loaded by process {process_of(read.origin)}" if read.version else "loaded"
@@ -148,4 +154,5 @@ def _tier_dict(tier: Tier, figures: TierFigures) -> dict[str, float]:
         "violations": figures.violations,
         "max_stale_ms": round(figures.worst_ns / 1e6, 3),
         "allowed_ms": ALLOWED_NS[tier] / 1e6,
+        "max_over_age_ms": round(figures.over_ns / 1e6, 3),
     }

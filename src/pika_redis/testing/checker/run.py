@@ -27,6 +27,6 @@ async def report_on(fleet: Fleet) -> Report:
 
 def _judged(fleet: Fleet) -> Report:
     plan, history = fleet.plan, fleet.history()
-    verdict = judge(history, plan.tags_of)
+    verdict = judge(history, plan.tags_of, lives_ns=plan.lives_ns, changes=plan.changes)
     trace = trace_of(history, verdict.examples[0], plan.tags_of) if verdict.examples else ()
     return Report(plan, verdict, fleet.server_name, trace)

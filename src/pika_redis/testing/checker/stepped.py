@@ -1,26 +1,35 @@
-"""Awaiting something, and noticing whether it had to wait."""
+"""Awaiting something, and noticing whether it had to wait and what a number was before it did."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 __all__ = ["Stepped"]
 
 
 class Stepped:
-    """Awaits another awaitable, once; `at_once` tells afterwards whether it was answered without a wait."""
+    """Awaits another awaitable, once.
 
-    def __init__(self, inner: Awaitable[object]) -> None:
+    Afterwards `at_once` tells whether it was answered without a wait, and `grown` by how much `number` had grown when
+    it began to wait, or ended: nobody else can have run in between.
+    """
+
+    def __init__(self, inner: Awaitable[Any], number: Callable[[], int]) -> None:
         self._inner = inner
+        self._number = number
         self.at_once = True
+        self.grown = 0
 
-    def __await__(self) -> Generator[Any, Any, object]:
+    def __await__(self) -> Generator[Any, Any, Any]:
+        before = self._number()
         steps = self._inner.__await__()
         try:
             waits_for = steps.send(None)
         except StopIteration as done:
             return done.value
+        finally:
+            self.grown = self._number() - before
         self.at_once = False
         while True:
             try:

@@ -1,53 +1,40 @@
 """What one process does in a run: tasks that read, write and invalidate by the throw of a dice, and log each step.
 
-Every stamp is taken as close to the call as can be, the start before and the end after; see `history` on why that
-keeps doubt on the side of the cache. A writer commits first and invalidates then, as the documentation tells users.
-Rows whose version is divisible by 8 are None: absence is cached like a value.
+A writer commits first and invalidates then, as the documentation tells users, or commits within a guard. Reading is
+in `reads`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from itertools import count
+from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from time import monotonic_ns
-from typing import Final, TypeGuard
+from typing import Final
 
-from pika_redis import MISSING, CacheError, FullCacheService
+from pika_redis import CacheError, FullCacheService
 
-from ...model.counters import Counters
-from .access import CacheAside, Naming, ThroughCache
+from .access import Naming
 from .database import Database
-from .history import Kind, Operation, Stamped, Tier, first_origin
+from .history import Kind, Operation
 from .log import Log
 from .plan import Plan
-from .stepped import Stepped
-from .tiers import current_reading, make_probe
+from .reads import LoadFailed, Reads, Step, is_none, neighbours
 
-__all__ = ["Workload", "is_none"]
+__all__ = ["Workload"]
 
-_NONE_EVERY = 8
 _SKEW = 3.0
-_SEVERAL = 3
 
-Step = Callable[[int], Awaitable[None]]
-
-_READS: Final = {"load": 40.0, "call": 30.0, "look": 15.0}
-_BY_KEY: Final = {"delete": 6.0, "delete_several": 1.0, "mark_stale": 1.0, "delete_only": 1.0}
-_BY_TAG: Final = {"untag": 6.0, "untag_several": 1.0, "untag_only": 1.0}
+_BY_KEY: Final = {"delete": 6.0, "delete_several": 1.0, "mark_stale": 1.0, "delete_only": 1.0, "guarded_key": 0.5}
+_BY_TAG: Final = {"untag": 6.0, "untag_several": 1.0, "untag_only": 1.0, "guarded_tag": 0.5}
 _ALWAYS: Final = {"set": 1.5, "clear": 0.05}
 _MIXES: Final = {
-    "tags": _READS | _ALWAYS | _BY_TAG,
-    "keys": _READS | _ALWAYS | _BY_KEY,
-    "both": _READS | _ALWAYS | _BY_TAG | _BY_KEY,
+    "tags": _ALWAYS | _BY_TAG,
+    "keys": _ALWAYS | _BY_KEY | {"add": 0.5},
+    "both": _ALWAYS | _BY_TAG | _BY_KEY | {"add": 0.5},
 }
-"""Weights of the operations, by what a run invalidates."""
-
-
-def is_none(version: int) -> bool:
-    """Whether a row at this version is None."""
-    return version % _NONE_EVERY == 0
+"""Weights of the changes, by what a run invalidates."""
 
 
 class Workload:
@@ -60,14 +47,13 @@ class Workload:
         self._database = database
         self._log = log
         self._names = Naming(plan)
-        self._probe = make_probe(joins=not plan.control)
-        self._origins = count(first_origin(process))
-        self._pause = random.Random(f"{plan.seed}:{process}:pauses")  # noqa: S311 (a repeatable mix, no secret)
-        access = CacheAside if plan.control else ThroughCache
-        self._access = access(service, self._names, self._loaded)
-        weights = _MIXES[plan.invalidate]
-        self._steps: list[Step] = [getattr(self, f"_{name}") for name in weights]
-        self._weights = list(weights.values())
+        reads = Reads(plan, process, service, database, log)
+        self._origins = reads.origins
+        changes: dict[Step, float] = {
+            getattr(self, f"_{name}"): weight for name, weight in _MIXES[plan.invalidate].items()
+        }
+        self._steps = [*reads.steps, *changes]
+        self._weights = [*reads.steps.values(), *changes.values()]
 
     async def run(self, deadline_ns: int) -> None:
         """Work until the deadline, or until each task has done its operations."""
@@ -83,60 +69,10 @@ class Workload:
             started = monotonic_ns()
             try:
                 await step(row)
-            except CacheError:
+            except (CacheError, LoadFailed):
                 self._log.write(Operation(Kind.FAILED, started, monotonic_ns(), row))
             await asyncio.sleep(dice.random() * plan.think_ms / 1000)
             left = None if left is None else left - 1
-
-    # -- reading ----------------------------------------------------------------------------------------------
-
-    async def _load(self, row: int) -> None:
-        await self._read(row, self._access.load)
-
-    async def _call(self, row: int) -> None:
-        await self._read(row, self._access.call)
-
-    async def _look(self, row: int) -> None:
-        await self._read(row, self._access.look)
-
-    async def _read(self, row: int, way: Callable[[int], Awaitable[object]]) -> None:
-        reading = self._probe.reading(row)
-        token = current_reading.set(reading)
-        try:
-            copied = self._copies_read()
-            answer = Stepped(way(row))
-            start = monotonic_ns()
-            value = await answer
-            end = monotonic_ns()
-            # Answered without a wait, and by a copy: nobody else can have been served in between.
-            tier = Tier.L1 if answer.at_once and self._copies_read() > copied else reading.tier(_origin_of(value))
-            self._log.write(_as_read(row, value, start, end)._replace(tier=tier))
-        finally:
-            current_reading.reset(token)
-            reading.close()
-
-    def _copies_read(self) -> int:
-        """How many reads were answered by the memory of this process; 0 for a service that doesn't tell."""
-        counts = getattr(self._service, "counts", None)
-        return counts.l1_hits if isinstance(counts, Counters) else 0
-
-    async def _loaded(self, row: int) -> Stamped | None:
-        """The loader: reads the row at some moment of the time that it takes."""
-        as_of = monotonic_ns()
-        origin = next(self._origins)
-        reading = current_reading.get()
-        if reading is not None:
-            reading.loads(origin)
-        await self._work()
-        version = self._database.version(row)
-        await self._work()
-        absent = is_none(version)
-        logged = 0 if absent else version
-        self._log.write(Operation(Kind.LOAD, as_of, monotonic_ns(), row, version=logged, origin=origin))
-        return None if absent else (row, version, as_of, origin)
-
-    async def _work(self) -> None:
-        await asyncio.sleep(self._pause.random() * self._plan.load_ms / 1000)
 
     # -- changing ---------------------------------------------------------------------------------------------
 
@@ -158,6 +94,17 @@ class Workload:
         setting = self._service.set(names.key(row), value, names.ttl, tags=names.tags(row))
         await self._ended(Kind.SET, [row], setting, origin)
 
+    async def _add(self, row: int) -> None:
+        """Commit, and say what the row is now if nobody else has; else the entry that there is must go."""
+        version = self._commit(row)
+        origin = next(self._origins)
+        value, names = (row, version, 0, origin), self._names
+        start = monotonic_ns()
+        if not is_none(version) and await self._service.add(names.key(row), value, names.ttl, tags=names.tags(row)):
+            self._log.write(Operation(Kind.ADD, start, monotonic_ns(), row, origin=origin))
+            return
+        await self._delete_only(row)
+
     async def _delete(self, row: int) -> None:
         self._commit(row)
         await self._delete_only(row)
@@ -166,7 +113,7 @@ class Workload:
         await self._ended(Kind.DELETE, [row], self._service.delete(self._names.key(row)))
 
     async def _delete_several(self, row: int) -> None:
-        rows = self._neighbours(row)
+        rows = neighbours(self._plan, row)
         for one in rows:
             self._commit(one)
         await self._ended(Kind.DELETE, rows, self._service.delete_many([self._names.key(one) for one in rows]))
@@ -191,6 +138,22 @@ class Workload:
         names = [self._plan.tag_name(tag) for tag in tags]
         await self._ended(Kind.TAG, tags, self._service.invalidate_tags(names))
 
+    async def _guarded_key(self, row: int) -> None:
+        await self._guarded(Kind.DELETE, row, self._service.guard(keys=[self._names.key(row)]))
+
+    async def _guarded_tag(self, row: int) -> None:
+        await self._guarded(Kind.TAG, row, self._service.guard(tags=[self._plan.tag_name(row)]))
+
+    async def _guarded(self, kind: Kind, row: int, guard: AbstractAsyncContextManager[object]) -> None:
+        """Commit within a guard, whose end is the invalidation."""
+        entered = monotonic_ns()
+        async with guard:
+            self._commit(row)
+            start = monotonic_ns()
+        end = monotonic_ns()
+        self._log.write(Operation(Kind.HOLD, entered, end, row))
+        self._log.write(Operation(kind, start, end, row))
+
     async def _clear(self, row: int) -> None:
         self._commit(row)
         await self._ended(Kind.CLEAR, [0], self._service.clear())
@@ -202,27 +165,3 @@ class Workload:
         end = monotonic_ns()
         for subject in subjects:
             self._log.write(Operation(kind, start, end, subject, origin=origin))
-
-    def _neighbours(self, row: int) -> list[int]:
-        return [(row + step) % self._plan.keys for step in range(min(_SEVERAL, self._plan.keys))]
-
-
-def _origin_of(value: object) -> int | None:
-    return value[3] if _is_stamped(value) else None
-
-
-def _is_stamped(value: object) -> TypeGuard[Stamped]:
-    """Whether it is what a loader gave; a service of somebody else's may have made a list of it."""
-    return isinstance(value, tuple | list) and len(value) == 4 and all(type(part) is int for part in value)
-
-
-def _as_read(row: int, value: object, start: int, end: int) -> Operation:
-    """What a read gave, as an operation without its tier."""
-    if value is MISSING:
-        return Operation(Kind.MISS, start, end, row)
-    if value is None:
-        return Operation(Kind.READ, start, end, row)
-    if _is_stamped(value) and value[0] == row:
-        _, version, as_of, origin = value
-        return Operation(Kind.READ, start, end, row, version=version, as_of=as_of, origin=origin)
-    return Operation(Kind.MIXED, start, end, row)
