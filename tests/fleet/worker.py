@@ -7,7 +7,9 @@ gate that the test opens, so that no test has to sleep.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import logging
 import socket
 import sys
 import time
@@ -17,7 +19,7 @@ from typing import Any
 
 import hiredis
 
-from pika_redis import MISSING, RedisService
+from pika_redis import MISSING, CacheError, RedisService
 from pika_redis.testing import FakeClock
 from pika_redis.wire.progress import Proof
 
@@ -43,6 +45,10 @@ class Worker:
         self.services: dict[str, RedisService] = {}
         self.clocks: dict[str, FakeClock | SharedClock] = {}
         self.reading = False
+        self.warnings: list[str] = []
+        watching = logging.Handler()
+        watching.emit = lambda record: self.warnings.append(record.getMessage())  # type: ignore[method-assign]
+        logging.getLogger("pika_redis").addHandler(watching)
 
     def service(self, prefix: str) -> RedisService:
         if prefix not in self.services:
@@ -68,6 +74,65 @@ class Worker:
 
         results = await asyncio.gather(*[service.get_or_load(key, load, **options) for _ in range(tasks)])
         return sorted(set(results))
+
+    async def do_read_source(self, prefix: str, key: str, tags: list[str], **options: Any) -> Any:
+        """What is cached of the source, when all was heard; loaded by a log entry and a look at it."""
+        service = self.service(prefix)
+        await service._nears.get().hear()
+
+        async def load() -> str:
+            await service.execute("RPUSH", f"log of {prefix}", "load")
+            return str((await service.execute("GET", f"source of {prefix}")).decode())
+
+        return await service.get_or_load(key, load, tags=tags, **options)
+
+    async def do_write_source(self, prefix: str, value: str, gate: str) -> None:
+        """Commit, and wait at the gate before anything is invalidated."""
+        await self._commit(prefix, value)
+        await self.service(prefix).execute("BLPOP", f"{gate} of {prefix}", 0)
+
+    async def do_write_guarded(
+        self, prefix: str, value: str, gate: str, keys: list[str], tags: list[str], hold: float, before: str = ""
+    ) -> bool:
+        """Commit within a guard, that is held until the gate is open; whether it was lost. `before` is a gate too."""
+        service = self.service(prefix)
+        async with service.guard(keys=keys, tags=tags, hold=hold) as guard:
+            if before:
+                await service.execute("RPUSH", f"log of {prefix}", "entered")
+                await service.execute("BLPOP", f"{before} of {prefix}", 0)
+            await self._commit(prefix, value)
+            await service.execute("BLPOP", f"{gate} of {prefix}", 0)
+        return guard.lost
+
+    async def _commit(self, prefix: str, value: str) -> None:
+        service = self.service(prefix)
+        await service.execute("SET", f"source of {prefix}", value)
+        await service.execute("RPUSH", f"log of {prefix}", f"committed {value}")
+
+    async def do_lock(self, prefix: str, key: str, name: str, ttl: float, gate: str, wait: float | None = None) -> str:
+        """Hold a lock until the gate is open; "", or the name of the error."""
+        service = self.service(prefix)
+        try:
+            async with service.lock(key, ttl, wait=wait):
+                await service.execute("RPUSH", f"log of {prefix}", f"+{name}")
+                await service.execute("BLPOP", f"{gate} of {prefix}", 0)
+                await service.execute("RPUSH", f"log of {prefix}", f"-{name}")
+        except CacheError as error:
+            return type(error).__name__
+        return ""
+
+    async def do_count(self, prefix: str, key: str, tasks: int, times: int, locked: bool) -> None:
+        """Count on the server in three steps, which only a lock makes one."""
+        service = self.service(prefix)
+
+        async def count() -> None:
+            for _ in range(times):
+                async with service.lock(key, 60) if locked else contextlib.nullcontext():
+                    number = int(await service.execute("GET", f"count of {prefix}") or 0)
+                    await service.exists("something else")
+                    await service.execute("SET", f"count of {prefix}", number + 1)
+
+        await asyncio.gather(*[count() for _ in range(tasks)])
 
     async def do_get(self, prefix: str, key: str) -> Any:
         return await self.service(prefix).get(key)
@@ -106,6 +171,10 @@ class Worker:
         """Whether a load elsewhere is waited for, and nothing is on its way."""
         near = self.service(prefix)._nears.get()
         return bool(near.watches._waiting) and not near.node.connection.in_flight
+
+    async def do_warned(self, of: str) -> bool:
+        """Whether the library logged a warning with these words."""
+        return any(of in message for message in self.warnings)
 
     async def do_commands(self) -> int:
         return _commands
