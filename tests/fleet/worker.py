@@ -170,6 +170,7 @@ class Worker:
     async def do_waits(self, prefix: str) -> bool:
         """Whether a load elsewhere is waited for, and nothing is on its way."""
         near = self.service(prefix)._nears.get()
+        await self.service(prefix).exists("another")  # what was asked before is answered then, the first look too
         return bool(near.watches._waiting) and not near.node.connection.in_flight
 
     async def do_warned(self, of: str) -> bool:
