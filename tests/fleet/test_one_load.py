@@ -27,6 +27,22 @@ def test_a_cold_key_is_loaded_once_however_many_ask(fleet: list[Member], prefix:
     print(f"4 processes of {tasks} tasks: 1 load")  # noqa: T201 (the figure)
 
 
+def test_batches_of_four_processes_that_overlap_load_each_item_once(fleet: list[Member], prefix: str, log: Log) -> None:
+    for member in fleet:
+        member.do("get", prefix=prefix, key="another")  # is connected
+    starts = [0, 50, 100, 25]
+    orders = [
+        member.send("load_many", prefix=prefix, first=start, last=start + 100, gate="g")
+        for member, start in zip(fleet, starts, strict=True)
+    ]
+    loaded = [int(item) for item in log.next().split()]
+    log.open("g", 10)
+    for member, order, start in zip(fleet, orders, starts, strict=True):
+        assert member.result(order) == [item * 2 for item in range(start, start + 100)]
+    loaded += [int(item) for event in log.rest()[1:] for item in event.split()]
+    assert sorted(loaded) == list(range(200))
+
+
 def test_a_load_that_outlasts_its_lease_keeps_it(fleet: list[Member], prefix: str, shell: Raw, log: Log) -> None:
     owner, waiter = fleet[:2]
     owned = owner.send("load", prefix=prefix, key="k", value="owner", gate="g", lease=0.3)

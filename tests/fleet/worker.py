@@ -75,6 +75,17 @@ class Worker:
         results = await asyncio.gather(*[service.get_or_load(key, load, **options) for _ in range(tasks)])
         return sorted(set(results))
 
+    async def do_load_many(self, prefix: str, first: int, last: int, gate: str) -> list[Any]:
+        """A batch of the items from first to last; the log has those that were loaded, in one entry."""
+        service = self.service(prefix)
+
+        async def load(items: list[int]) -> list[int]:
+            await service.execute("RPUSH", f"log of {prefix}", " ".join(map(str, items)))
+            await service.execute("BLPOP", f"{gate} of {prefix}", 0)
+            return [item * 2 for item in items]
+
+        return await service.get_or_load_many(range(first, last), load, key=lambda item: f"item {item}", tags=["t"])
+
     async def do_read_source(self, prefix: str, key: str, tags: list[str], **options: Any) -> Any:
         """What is cached of the source, when all was heard; loaded by a log entry and a look at it."""
         service = self.service(prefix)
