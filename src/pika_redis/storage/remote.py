@@ -77,7 +77,7 @@ class RemoteStore:
             return MISSING
         now = near.now()
         if (
-            now + refresh_ms / 1000 >= record.ends
+            (now + refresh_ms / 1000 if refresh_ms else now) >= record.ends
             or record.home != self._prefix
             or ((now > near.calm_until or record.checked != near.nonces.changes) and not near.serves(record, now))
         ):

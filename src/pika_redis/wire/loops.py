@@ -17,9 +17,11 @@ made at first use. What must hold:
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -44,13 +46,21 @@ class LoopState(Protocol):
 StateT = TypeVar("StateT", bound=LoopState)
 
 _left_behind: list[object] = []
-_NOTHING: Any = (None, None)  # no loop is None
+
+
+class _NoLoop:
+    _thread_id = None
+
+
+_NOTHING: Any = (_NoLoop(), None)
 
 
 class LoopLocal(Generic[StateT]):
     """One state a running event loop, made by `make(loop)` at first use."""
 
-    __slots__ = ("__weakref__", "_closed", "_ended", "_ending", "_keepers", "_last", "_lock", "_make", "_states")
+    __slots__ = (
+        "__weakref__", "_closed", "_ended", "_ending", "_here", "_keepers", "_last", "_lock", "_make", "_states",
+    )  # fmt: skip
 
     def __init__(self, make: Callable[[asyncio.AbstractEventLoop], StateT]) -> None:
         self._make = make
@@ -65,6 +75,8 @@ class LoopLocal(Generic[StateT]):
         self._ending: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         self._ended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._last: tuple[asyncio.AbstractEventLoop, StateT] = _NOTHING
+        self._here: tuple[Any, StateT] = _NOTHING
+        """The same, if it is a loop of asyncio's own."""
 
     def get(self) -> StateT:
         """The state of the running loop.
@@ -74,6 +86,14 @@ class LoopLocal(Generic[StateT]):
         running = asyncio.get_running_loop()
         loop, state = self._last
         return state if loop is running else self._switch(running)
+
+    if sys.version_info < (3, 12):  # there the question which loop runs is a system call, in each hit
+        _get = get
+
+        def get(self) -> StateT:
+            """The state of the running loop: a loop of asyncio's own knows in which thread it runs, if it does."""
+            loop, state = self._here
+            return state if loop._thread_id == get_ident() else self._get()  # noqa: SLF001
 
     def every(self) -> list[StateT]:
         """The states of all loops."""
@@ -134,6 +154,7 @@ class LoopLocal(Generic[StateT]):
             self._sweep()
             state = self._start(loop)
         self._last = (loop, state)
+        self._here = (loop, state) if isinstance(loop, asyncio.BaseEventLoop) else _NOTHING
         return state
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> StateT:
@@ -178,7 +199,7 @@ class LoopLocal(Generic[StateT]):
     def _forget(self, loop: asyncio.AbstractEventLoop) -> StateT | None:
         with self._lock:
             if self._last[0] is loop:
-                self._last = _NOTHING
+                self._last = self._here = _NOTHING
             return self._states.pop(loop, None)
 
     def forget_all_after_fork(self) -> None:
