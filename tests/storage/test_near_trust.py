@@ -36,9 +36,9 @@ async def near(fake: TrackingServer, clock: FakeClock) -> AsyncIterator[RedisSer
         yield service
 
 
-def served(service: RedisService) -> object:
+def served(service: RedisService, key: str = "k") -> object:
     """What is served without asking."""
-    value = service._store.hit(service.name_of("k"), 0.0)
+    value = service._store.hit(service.name_of(key), 0.0)
     return None if value is MISSING else value
 
 
@@ -234,6 +234,43 @@ async def test_a_lost_connection_ends_everything_at_once(near: RedisService, fak
         assert await near.get("k") == "value"
     assert len(fake.talks) == 2
     assert served(near) == "value"
+
+
+@pytest.mark.parametrize("kind", ["valkey", "redis"])
+async def test_who_does_not_listen_is_cut_by_the_server_and_serves_nothing_from_before(
+    kind: str, request: pytest.FixtureRequest, clock: FakeClock
+) -> None:
+    """A process that is stopped while so much changes that the server gives up telling it."""
+    request.getfixturevalue(f"{kind}_server")  # skips where there is none
+    limit = {"client-output-buffer-limit": "normal 256kb 0 0"}
+    with EmbeddedServer.start("redis" if kind == "redis" else "valkey", config=limit) as own, Raw(own) as shell:
+        prefix = "x" * 1500  # told of with each key: more than any kernel holds for a socket
+        async with (
+            RedisService(own.url, key_prefix=prefix, clock=clock) as deaf,
+            RedisService(own.url, key_prefix=prefix, l1=False) as writer,
+        ):
+            keys = [f"{number}" for number in range(12_000)]
+            for start in range(0, len(keys), 500):
+                await writer.set_many(dict.fromkeys(keys[start : start + 500], "old"))
+                await deaf.get_many(keys[start : start + 500])
+            near, connection = near_of(deaf), near_of(deaf).node.connection
+            assert len(near.copies) == len(keys)
+            assert isinstance(connection, Connection)
+            assert connection._transport is not None
+            connection._transport.pause_reading()
+            told = 0
+            while b"client_output_buffer_limit_disconnections:0" in shell("INFO", "stats"):
+                await writer.set_many(dict.fromkeys(keys[told : told + 500], "new"))
+                told += 500
+                assert told <= len(keys), "the kernel holds more than expected"
+            await writer.set_many(dict.fromkeys(keys, "new"))
+            clock.advance(T_LEASE)
+            connection._transport.resume_reading()
+            assert [served(deaf, key) for key in (keys[0], keys[-1])] == [None, None]
+            assert await deaf.get_many([keys[0], keys[-1]]) == ["new", "new"]
+            assert near.node.connection is not connection
+            assert [served(deaf, key) for key in (keys[0], keys[-1])] == ["new", "new"]
+            assert len(near.copies) == 2
 
 
 async def test_between_two_connections_nothing_is_served(near: RedisService, fake: TrackingServer) -> None:
