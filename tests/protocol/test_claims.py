@@ -2,16 +2,18 @@
 
 Callers of three processes find an entry that nobody may serve any more, and a writer may delete it. A claim is a key of
 its own beside the entry, taken with `SET … NX`. Who finds it taken waits until the entry changes or the claim is gone;
-it may also be lost.
+it may also be lost. The entry may come to its end.
 
 The rules:
 
 - `claims`: whoever finds a dead entry loads only with the claim.
 - `confirms`: and only if the entry, looked at once more behind the claim, is still the one that was judged.
+- `keeps`: and only once the entry can't end before the claim does.
+- `keeps_what_it_judged`: what is written for that is written only over the identity that was judged.
 - `compares`: a load is stored only over the identity that was judged before it.
 
-Claims save loads: with one there is a single load at a time until somebody deletes the key. Correctness is the compare
-alone. The invariant: no fresh entry is older than the last delete that returned.
+Claims save loads: with one there is a single load at a time until somebody deletes the key. Correctness are the
+compares alone. The invariant: no fresh entry is older than the last delete that returned.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ CALLERS = 3
 class Rules:
     claims: bool = True
     confirms: bool = True
+    keeps: bool = True
+    keeps_what_it_judged: bool = True
     compares: bool = True
 
 
@@ -41,10 +45,12 @@ class Entry(NamedTuple):
     kind: Literal["value", "dead", "lease"]
     nonce: Nonce
     row: int | None = None
+    kept: bool = False
+    """Whether it can't end by itself any more."""
 
 
 class Caller(NamedTuple):
-    at: Literal["looks", "claims", "confirms", "waits", "loads", "stores", "done"] = "looks"
+    at: Literal["looks", "claims", "confirms", "keeps", "waits", "loads", "stores", "done"] = "looks"
     judged: Identity | None = None
     """What the store has to find."""
     claim: Nonce | None = None
@@ -60,6 +66,7 @@ class State(NamedTuple):
     key: Entry | None
     claim: Nonce | None
     lapses: bool
+    expires: bool
     callers: tuple[Caller, ...]
     unused: Nonce
 
@@ -103,8 +110,19 @@ def claims(state: State, who: int, rules: Rules) -> tuple[str, State]:
 def confirms(state: State, who: int) -> tuple[str, State]:
     caller = state.callers[who]
     if identity(state.key) == caller.judged:
-        return "confirms", moved(state, who, caller._replace(at="loads"))
+        return "confirms", moved(state, who, caller._replace(at="keeps"))
     return "confirms not", moved(released(state, caller), who, Caller())
+
+
+def keeps(state: State, who: int, rules: Rules) -> tuple[str, State]:
+    caller = state.callers[who]
+    if not rules.keeps:
+        return "goes on", moved(state, who, caller._replace(at="loads"))
+    if identity(state.key) == caller.judged or not rules.keeps_what_it_judged:
+        assert caller.judged is not None
+        kept = Entry("dead", caller.judged[1], kept=True)
+        return "keeps", moved(state._replace(key=kept), who, caller._replace(at="loads"))
+    return "keeps not", moved(released(state, caller), who, Caller())
 
 
 def stores(state: State, who: int, rules: Rules) -> tuple[str, State]:
@@ -125,6 +143,8 @@ def caller(who: int, rules: Rules) -> Actor[State]:
                 return claims(state, who, rules)
             case "confirms":
                 return confirms(state, who)
+            case "keeps":
+                return keeps(state, who, rules)
             case "waits":
                 entry = state.key
                 unclaimed = entry is not None and entry.kind == "dead" and state.claim is None
@@ -160,6 +180,8 @@ def writer(state: State) -> Steps:
 def loss(state: State) -> Steps:
     if state.lapses and state.claim is not None:
         yield "the claim is lost", state._replace(claim=None, lapses=False)
+    if state.expires and state.key is not None and state.key.kind == "dead" and not state.key.kept:
+        yield "the entry ends", state._replace(key=None, expires=False)
 
 
 def at_once(state: State) -> int:
@@ -171,7 +193,12 @@ def in_all(state: State) -> int:
 
 
 def dead_entry(
-    rules: Rules = Rules(), *, deletes: bool = False, lapses: bool = False, count: Callable[[State], int] = at_once
+    rules: Rules = Rules(),
+    *,
+    deletes: bool = False,
+    lapses: bool = False,
+    expires: bool = False,
+    count: Callable[[State], int] = at_once,
 ) -> Model[State]:
     start = State(
         row=0,
@@ -181,6 +208,7 @@ def dead_entry(
         key=Entry("dead", Nonce(1)),
         claim=None,
         lapses=lapses,
+        expires=expires,
         callers=(Caller(),) * CALLERS,
         unused=Nonce(2),
     )
@@ -210,6 +238,25 @@ def test_with_a_claim_a_dead_entry_is_loaded_once() -> None:
 def test_with_a_claim_one_load_runs_at_once() -> None:
     assert explore(dead_entry()).most == 1
     assert explore(dead_entry(without("claims"))).most == CALLERS
+
+
+def test_an_entry_that_ends_while_it_is_loaded_again_is_loaded_once() -> None:
+    found = explore(dead_entry(expires=True, count=in_all))
+    assert (found.stuck, found.most) == (0, 1)
+    assert "the entry ends" in found.steps
+    assert {"0 keeps", "0 keeps not"} <= found.steps
+    assert explore(dead_entry(without("keeps"), expires=True, count=in_all)).most == 2
+    assert explore(dead_entry(without("keeps"), expires=True)).most == 2
+
+
+@pytest.mark.parametrize("lapses", [False, True])
+def test_what_keeps_an_entry_brings_none_back(lapses: bool) -> None:
+    found = explore(dead_entry(deletes=True, expires=True, lapses=lapses))
+    assert (found.violations, found.stuck) == (0, 0), found.trace
+
+
+def test_what_keeps_an_entry_and_does_not_compare_brings_one_back_once_a_claim_is_lost() -> None:
+    assert breaks(dead_entry(without("keeps_what_it_judged"), deletes=True, expires=True, lapses=True))
 
 
 @pytest.mark.parametrize(("deletes", "lapses"), [(True, False), (False, True)])
