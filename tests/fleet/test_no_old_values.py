@@ -69,6 +69,24 @@ def test_a_process_whose_loop_was_blocked_serves_no_copy_from_before(
 
 
 @pytest.mark.slow
+@pytest.mark.ci
+def test_a_storm_of_changes_is_heard_in_turns(
+    fleet: list[Member], spare: Callable[[], Member], prefix: str, shell: Raw, log: Log
+) -> None:
+    """Between two reads of the socket all else in the loop has its turn, however much there is to hear."""
+    reader, count = spare(), 50_000
+    weather = reader.send("weather", prefix=prefix, count=count)
+    assert log.next() == "ready"
+    names = [f"{prefix}k{number}" for number in range(count)]
+    for start in range(0, count, 500):
+        shell("UNLINK", *names[start : start + 500])
+    turns, longest, whole = reader.result(weather)
+    print(f"{count} pushes in {whole:.0f} ms, {turns} turns, the longest {longest:.0f} ms")  # noqa: T201 (the figure)
+    assert turns >= count * len(names[0]) / 262_144  # asyncio reads so much at a time
+    assert reader.do("get", prefix=prefix, key="k7") is None
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGSTOP", "a blocked loop"])
 def test_after_ten_seconds_of_standstill_no_read_is_stale(
     fleet: list[Member], spare: Callable[[], Member], prefix: str, shell: Raw, how: str

@@ -161,6 +161,27 @@ class Worker:
     async def do_shared_time(self, prefix: str, path: str) -> None:
         self.clocks[prefix] = SharedClock(Path(path))
 
+    async def do_weather(self, prefix: str, count: int) -> tuple[int, float, float]:
+        """Hold so many copies until all are ended: turns of the loop meanwhile, the longest and all in milliseconds."""
+        service = self.service(prefix)
+        keys = [f"k{number}" for number in range(count)]
+        for start in range(0, count, 1000):
+            page = keys[start : start + 1000]
+            await service.set_many(dict.fromkeys(page, "old"))
+            await service.get_many(page)
+        near = service._nears.get()
+        assert len(near.copies) == count
+        await service.execute("RPUSH", f"log of {prefix}", "ready")
+        while len(near.copies) == count:  # noqa: ASYNC110 (no event tells of it)
+            await asyncio.sleep(0)
+        turns, longest, began = 0, 0.0, time.monotonic()
+        last = began
+        while near.copies:
+            await asyncio.sleep(0)
+            now = time.monotonic()
+            turns, longest, last = turns + 1, max(longest, now - last), now
+        return turns, longest * 1000, (last - began) * 1000
+
     async def do_wake_after(self, prefix: str, key: str, seconds: float) -> tuple[Any, Any]:
         """What is served at once when so much time has passed, and what a read gives."""
         self.clocks[prefix].advance(seconds)
