@@ -116,5 +116,5 @@ async def test_no_fault_makes_a_read_older_than_promised(
     assert happened[0] >= 2
     assert fault is not leave_the_expired or expired > 1000
     assert report.verdict.violations == 0, report.to_text()
-    assert report.verdict.kinds[Kind.READ] > 1000
-    assert all(report.verdict.tiers[tier].reads > 20 for tier in (Tier.L1, Tier.SERVER, Tier.STRICT)), report.to_text()
+    assert report.verdict.kinds[Kind.READ] > 300
+    assert all(report.verdict.tiers[tier].reads > 5 for tier in (Tier.L1, Tier.SERVER, Tier.STRICT)), report.to_text()

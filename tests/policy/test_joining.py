@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pika_redis import CacheClosedError, CacheServerError, CacheUnavailableError
+from pika_redis import CacheClosedError, CacheServerError, CacheUnavailableError, Loaded
 from pika_redis.model.entry import Outcome
 
 from .doors import Doors
@@ -149,6 +149,37 @@ async def test_of_a_load_that_a_full_server_gave_no_lease_the_same_holds(
     source.gate.set()
     assert await leader == "value"
     assert await late == gets
+
+
+@pytest.mark.parametrize("named", [["tag"], ["tag", "late"]])
+async def test_of_tags_that_only_the_loader_named_nobody_knows_whether_they_were_invalidated(
+    stage: Stage, named: list[str]
+) -> None:
+    await stage.get(Source("old"), tags=["tag"], stale_if_error=50)
+    await stage.store.inner.mark_stale(KEY)
+    stage.store.broken["begin"] = FULL
+    source = Source(Loaded("value", tags=named), shut=True)
+    leader = call(stage, source, tags=["tag"])
+    await source.entered.wait()
+    late = call(stage, Source("again"), tags=["tag"])
+    await settle()
+    source.gate.set()
+    assert await leader == "value"
+    assert await late == ("value" if named == ["tag"] else "again")
+
+
+async def test_a_cache_that_is_closed_meanwhile_costs_nobody_the_value(stage: Stage) -> None:
+    await stage.get(Source("old"), stale_if_error=50)
+    await stage.store.inner.mark_stale(KEY)
+    stage.store.broken["begin"] = FULL
+    source = Source("value", shut=True)
+    leader = call(stage, source)
+    await source.entered.wait()
+    late = call(stage, Source("again"))
+    await settle()
+    stage.store.broken["fetch"] = CacheClosedError("closed")
+    source.gate.set()
+    assert await asyncio.gather(*[leader, late]) == ["value"] * 2
 
 
 @pytest.mark.parametrize("gone", ["before", "meanwhile"])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 import pytest
 
 from pika_redis import RedisService
 from pika_redis.model.entry import Found, Hold, Outcome, Terms
-from pika_redis.testing import EmbeddedServer, FakeClock, age_entries
+from pika_redis.testing import EmbeddedServer, age_entries
 
 from .fleet import FOUND, OURS, Source, begin, claim, held, key, prepare, refresh, replace
+from .tap import near_of
+
+Ages: TypeAlias = Callable[[float], Awaitable[None]]
 
 # -- leases ---------------------------------------------------------------------------------------------------------
 
@@ -262,17 +267,59 @@ async def test_an_entry_that_ends_while_it_is_loaded_again_is_loaded_once(
     assert 95 < (await far.remaining_ttl("k") or 0) <= 100
 
 
-async def test_a_claim_that_is_renewed_keeps_what_it_stands_beside(server: EmbeddedServer, prefix: str) -> None:
+@pytest.fixture
+def pass_(near: RedisService, monkeypatch: pytest.MonkeyPatch) -> Ages:
+    """Lets time pass for the entry and for what its process takes for the time of the server."""
+
+    async def passing(seconds: float) -> None:
+        node = near_of(near).node
+        told, left = node.server_ms, await near.execute("PTTL", key(near))
+        await near.execute("PEXPIRE", key(near), left - round(seconds * 1000))
+        monkeypatch.setattr(node, "server_ms", lambda: told() + round(seconds * 1000))
+
+    return passing
+
+
+async def test_a_claim_that_is_renewed_keeps_what_it_stands_beside(near: RedisService, pass_: Ages) -> None:
     """Of its own life the entry has three seconds left at the first renewal, and none at the second."""
-    clock = FakeClock()
-    async with RedisService(server.url, key_prefix=prefix, clock=clock) as near:
-        await near.set("k", ["old"], 100)
-        hold = await held(near)
-        assert await near.execute("PTTL", key(near)) > 90_000
-        for passed in (97, 4):
-            clock.advance(passed)
-            assert await near._store.renew(key(near), hold, 5.0) is True
-            assert 4000 < await near.execute("PTTL", key(near)) <= 5000
+    await near.set("k", ["old"], 100)
+    hold = await held(near)
+    assert await near.execute("PTTL", key(near)) > 90_000
+    for seconds in (97, 4):
+        await pass_(seconds)
+        assert await near._store.renew(key(near), hold, 5.0) is True
+        assert 4000 < await near.execute("PTTL", key(near)) <= 5000
+
+
+@pytest.mark.parametrize("ttl", [3600, 2, math.inf])
+async def test_a_claim_leaves_alone_what_was_touched_meanwhile(
+    near: RedisService, pass_: Ages, far: RedisService, ttl: float
+) -> None:
+    await near.set("k", ["old"], 100)
+    hold = await held(near)
+    await pass_(97)
+    assert await far.touch("k", ttl) is True
+    assert await near._store.renew(key(near), hold, 5.0) is True
+    left = await far.remaining_ttl("k")
+    assert left is not None
+    assert left == ttl or ttl - 1 < left <= ttl
+
+
+async def test_a_number_that_is_taken_over_by_a_counter_lives_no_longer_for_its_claim(
+    near: RedisService, far: RedisService, prefix: str
+) -> None:
+    options: dict[str, Any] = {"ttl": 100, "ttl_jitter": 0, "lease": 30}
+    await near.get_or_load("k", Source(5), **options)
+    await age_entries(near, prefix, 90)
+    source = Source(7, shut=True)
+    assert await near.get_or_load("k", source, refresh_ahead=50, **options) == 5
+    await source.reached.wait()
+    assert await near.execute("PTTL", key(near)) > 25_000
+    assert await far.increment("k") == 6
+    assert 9000 < await near.execute("PTTL", key(near)) <= 10_000
+    source.gate.set()
+    await near.aclose()
+    assert await far.get("k") == 6
 
 
 async def test_a_claim_keeps_nothing_that_was_deleted_or_replaced(near: RedisService, far: RedisService) -> None:

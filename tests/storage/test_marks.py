@@ -176,6 +176,25 @@ async def test_one_process_alone_may_always_try_again(near: RedisService, proces
     assert await near.get_or_load("k", Source("recovered")) == await near.get("k") == "recovered"
 
 
+async def test_while_one_tries_again_after_a_failure_the_others_wait_however_long_it_takes(
+    near: RedisService, far: RedisService, prefix: str
+) -> None:
+    """The mark of the failure ends before the load does."""
+    source, unused = Source("value", shut=True), Source("unused")
+    with pytest.raises(LookupError):
+        await near.get_or_load("k", Source(LookupError("no")))
+    loads = asyncio.create_task(near.get_or_load("k", source))
+    await source.reached.wait()
+    await age_entries(near, prefix, 4)  # the mark rests for one second, a lease for five
+    waits = asyncio.create_task(near.get_or_load("k", unused))
+    far_waits = asyncio.create_task(far.get_or_load("k", unused))
+    for _ in range(20):
+        await far.exists("another")
+    source.gate.set()
+    assert [await loads, await waits, await far_waits] == ["value"] * 3
+    assert unused.calls == 0
+
+
 @pytest.mark.parametrize("found", FOUND)
 async def test_when_two_processes_failed_all_are_refused_until_the_mark_expires(
     near: RedisService, far: RedisService, processes: Processes, prefix: str, found: str

@@ -201,7 +201,7 @@ class Loads:
             await self.release(flight.key, hold)
             raise
         if hold is None:
-            await self._compare(job)
+            await self._compare(job, tags)
             return value
         if not hold.storable:
             await self.release(flight.key, hold)
@@ -211,11 +211,12 @@ class Loads:
         flight.confirmed = flight.proven = outcome in (Outcome.STORED, Outcome.CURRENT)
         return value
 
-    async def _compare(self, job: Job[Any]) -> None:
+    async def _compare(self, job: Job[Any], tags: tuple[str, ...]) -> None:
         """Note whether a load without a lease or claim, as on a server that is full, was overtaken.
 
-        Of a key that held nothing this can't be told: what nobody could mark may have been deleted meanwhile. When the
-        server can't be asked, who came late may have the result, as others have what was loaded during an outage.
+        Of a key that held nothing this can't be told: what nobody could mark may have been deleted meanwhile; nor of
+        tags that the loader named, whose nonces nobody read before. When the server can't be asked, who came late may
+        have the result, as others have what was loaded during an outage.
         """
         flight, before = job.flight, job.found
         if flight.detached or not flight.joiners:
@@ -223,11 +224,12 @@ class Loads:
         if before is not None:
             try:
                 now = await self._store.fetch(flight.key, job.plan.tags, strict=True)
-            except UNREACHABLE as error:
+            except (*UNREACHABLE, CacheClosedError) as error:
                 self._storing.failed(error)
             else:
                 unchanged = bool(before.identity) and before.identity == now.identity
-                flight.proven = unchanged and before.capture == now.capture and now.capture.complete
+                captured = before.capture == now.capture and now.capture.complete and tags == job.plan.tags
+                flight.proven = unchanged and captured
                 flight.confirmed = flight.proven
                 return
         flight.confirmed = True

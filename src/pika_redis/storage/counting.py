@@ -64,6 +64,9 @@ class Counting:
 
     async def _take_over(self, key: str, record: Record, total: int) -> bool:
         """Put a counter in the place of an entry, with its time to live; whether the entry was still there."""
-        near = self._nears.get()
-        arguments = (record.identity, b"%d" % total, "keep")
+        near, header = self._nears.get(), record.header
+        limit: int | str = "keep"
+        if header is not None and header.extra_ms:  # what it is kept for behind its time is not for counters
+            limit = max(1, header.born_ms + header.fresh_ms - near.node.server_ms())
+        arguments = (record.identity, b"%d" % total, limit)
         return bool(await near.node.run(REPLACE, key, arguments, Repeat.UNSENT, near.ends_copies((key,))))

@@ -24,14 +24,14 @@ from dataclasses import replace
 from functools import partial
 from typing import cast
 
-from ..codec.envelope import IDENTITY
+from ..codec.envelope import IDENTITY, render
 from ..errors import CacheServerError, LoadFailedError
 from ..model.entry import Capture, Draft, Failure, Found, Hold, Outcome, Terms
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
-from ..wire.scripts import RELEASE, RENEW, REPLACE
+from ..wire.scripts import KEEP, RELEASE, RENEW, REPLACE
 from ..wire.slots import ignored
 from .namespace import Namespace
 from .near import Near
@@ -42,6 +42,7 @@ from .remote_tags import Making, RemoteTags
 __all__ = ["Leases"]
 
 _FIRST_LOOK, _LAST_LOOK = 0.01, 0.2
+_REWRITTEN = 2
 
 
 class Leases:
@@ -68,7 +69,7 @@ class Leases:
         if found.marker == b"H":
             return Hold(found.identity, found.capture, storable=False)
         token = os.urandom(IDENTITY - 1)
-        leases = found.marker == b"L" or (found.entry is None and found.identity[:1] in (b"", b"#"))
+        leases = found.marker in (b"L", b"F") or (found.entry is None and found.identity[:1] in (b"", b"#"))
         where = key if leases else self._namespace.claim_key(key)
         try:
             with near.watches.on([key] if leases else [key, where]) as change:
@@ -94,7 +95,7 @@ class Leases:
     ) -> tuple[Hold | None, bool]:
         """The lease, or None and whether it is worth waiting. `making` goes along."""
         node, identity = making.near.node, b"L" + token
-        if found.identity[:1] == b"#":  # foreign bytes: they give way at once
+        if found.marker == b"F" or found.identity[:1] == b"#":  # the mark of a failure, foreign bytes: they give way
             arguments = (found.identity, identity, _ms(terms.lease))
             taken, *made = await node.run_with(REPLACE, key, arguments, making.commands, making.see)
             await making.end(made)
@@ -148,8 +149,11 @@ class Leases:
         kept = Records.kept(hold.body, near.node.server_ms() + _ms(lease))
         if kept is None:
             return True
-        arguments = (hold.identity, kept, _ms(lease))
-        return bool(await near.node.run(REPLACE, key, arguments, Repeat.ALWAYS, near.ends_copies((key,))))
+        arguments = (Records.head(hold.body), render(kept, b""), _ms(lease))
+        stays = await near.node.run(KEEP, key, arguments, Repeat.ALWAYS, near.ends_copies((key,)))
+        if stays == _REWRITTEN:
+            hold.body.header = kept
+        return bool(stays)
 
     @staticmethod
     def _let_go(near: Near, where: str, token: bytes) -> None:

@@ -199,8 +199,8 @@ class Records:
         return render(header, record.payload)
 
     @staticmethod
-    def kept(record: Record, until_ms: int) -> bytes | None:
-        """The same value and times, to be kept on the server until then; None when it lives so long by itself.
+    def kept(record: Record, until_ms: int) -> Header | None:
+        """The header of the same value, to be kept on the server until then; None when it lives so long by itself.
 
         What it is given lies behind its time, as the extra life of those that are served stale.
         """
@@ -208,7 +208,13 @@ class Records:
         if header is None or not header.fresh_ms:
             return None
         extra_ms = until_ms - header.born_ms - header.fresh_ms
-        return None if extra_ms <= header.extra_ms else render(replace(header, extra_ms=extra_ms), record.payload)
+        return None if extra_ms <= header.extra_ms else replace(header, extra_ms=extra_ms)
+
+    @staticmethod
+    def head(record: Record) -> bytes:
+        """The bytes before the payload."""
+        assert record.header is not None
+        return render(record.header, b"")
 
 
 def ttl_ms(ttl: float) -> int | None:

@@ -52,15 +52,14 @@ class _NoLoop:
     _thread_id = None
 
 
-_NOTHING: Any = (_NoLoop(), None)
+_NO_LOOP: Any = _NoLoop()
+_NOTHING: Any = (_NO_LOOP, None, _NO_LOOP)
 
 
 class LoopLocal(Generic[StateT]):
     """One state a running event loop, made by `make(loop)` at first use."""
 
-    __slots__ = (
-        "__weakref__", "_closed", "_ended", "_ending", "_here", "_keepers", "_last", "_lock", "_make", "_states",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "_closed", "_ended", "_ending", "_keepers", "_last", "_lock", "_make", "_states")
 
     def __init__(self, make: Callable[[asyncio.AbstractEventLoop], StateT]) -> None:
         self._make = make
@@ -74,9 +73,8 @@ class LoopLocal(Generic[StateT]):
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._ending: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         self._ended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._last: tuple[asyncio.AbstractEventLoop, StateT] = _NOTHING
-        self._here: tuple[Any, StateT] = _NOTHING
-        """The same, if it is a loop of asyncio's own."""
+        self._last: tuple[asyncio.AbstractEventLoop, StateT, Any] = _NOTHING
+        """A loop, its state, and the loop again if it is one of asyncio's own."""
 
     def get(self) -> StateT:
         """The state of the running loop.
@@ -84,7 +82,7 @@ class LoopLocal(Generic[StateT]):
         Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
         """
         running = asyncio.get_running_loop()
-        loop, state = self._last
+        loop, state, _ = self._last
         return state if loop is running else self._switch(running)
 
     if sys.version_info < (3, 12):  # there the question which loop runs is a system call, in each hit
@@ -92,8 +90,8 @@ class LoopLocal(Generic[StateT]):
 
         def get(self) -> StateT:
             """The state of the running loop: a loop of asyncio's own knows in which thread it runs, if it does."""
-            loop, state = self._here
-            return state if loop._thread_id == get_ident() else self._get()  # noqa: SLF001
+            _, state, told = self._last
+            return state if told._thread_id == get_ident() else self._get()  # noqa: SLF001
 
     def every(self) -> list[StateT]:
         """The states of all loops."""
@@ -153,8 +151,7 @@ class LoopLocal(Generic[StateT]):
         if state is None:
             self._sweep()
             state = self._start(loop)
-        self._last = (loop, state)
-        self._here = (loop, state) if isinstance(loop, asyncio.BaseEventLoop) else _NOTHING
+        self._last = (loop, state, loop if isinstance(loop, asyncio.BaseEventLoop) else _NO_LOOP)
         return state
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> StateT:
@@ -199,7 +196,7 @@ class LoopLocal(Generic[StateT]):
     def _forget(self, loop: asyncio.AbstractEventLoop) -> StateT | None:
         with self._lock:
             if self._last[0] is loop:
-                self._last = self._here = _NOTHING
+                self._last = _NOTHING
             return self._states.pop(loop, None)
 
     def forget_all_after_fork(self) -> None:

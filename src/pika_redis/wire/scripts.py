@@ -12,7 +12,19 @@ from typing import Final
 
 from .framing import Command
 
-__all__ = ["COUNT", "HOLD", "INVAL", "MARK_STALE", "RELEASE", "RENEW", "RENEW_TAG", "REPLACE", "UNHOLD", "Script"]
+__all__ = [
+    "COUNT",
+    "HOLD",
+    "INVAL",
+    "KEEP",
+    "MARK_STALE",
+    "RELEASE",
+    "RENEW",
+    "RENEW_TAG",
+    "REPLACE",
+    "UNHOLD",
+    "Script",
+]
 
 
 class Script:
@@ -49,6 +61,7 @@ def _keys(key: str | Sequence[str] | Sequence[bytes]) -> tuple[str | bytes | int
 
 
 COUNT: Final = Script("count")
+KEEP: Final = Script("keep")
 RELEASE: Final = Script("release")
 RENEW: Final = Script("renew")
 RENEW_TAG: Final = Script("renew_tag")
