@@ -42,12 +42,12 @@ def test_a_waiter_in_another_process_is_woken_when_the_lock_is_given_back(
 
 def test_a_lock_is_renewed_while_it_is_held(fleet: list[Member], prefix: str, shell: Raw, log: Log) -> None:
     owner, other = fleet[:2]
-    owned = owner.send("lock", prefix=prefix, key="l", name="owner", ttl=0.4, gate="g")
+    owned = owner.send("lock", prefix=prefix, key="l", name="owner", ttl=1.5, gate="g")
     assert log.next() == "+owner"
     (name,) = shell("KEYS", f"{prefix}*l")
     shell("CLIENT", "TRACKING", "ON")
     held = shell("GET", name)
-    for _ in range(5):  # at each third: more than its whole length passes
+    for _ in range(4):  # at each third: more than its whole length passes
         shell.await_push()
         assert shell("GET", name) == held
     assert other.do("lock", prefix=prefix, key="l", name="other", ttl=1, gate="g", wait=0) == "LockNotAcquiredError"
@@ -74,9 +74,11 @@ def test_an_owner_that_sleeps_past_the_ttl_is_told_that_it_lost_the_lock_and_tak
     fleet: list[Member], spare: Callable[[], Member], prefix: str, shell: Raw, log: Log
 ) -> None:
     sleeper, other = spare(), fleet[0]
-    slept = sleeper.send("lock", prefix=prefix, key="l", name="sleeper", ttl=0.4, gate="s")
+    slept = sleeper.send("lock", prefix=prefix, key="l", name="sleeper", ttl=60, gate="s")
     assert log.next() == "+sleeper"
     sleeper.stop()
+    (name,) = shell("KEYS", f"{prefix}*l")
+    shell("PEXPIRE", name, 1)  # the minute is over
     taken = other.send("lock", prefix=prefix, key="l", name="other", ttl=60, gate="o")
     assert log.next() == "+other"
     sleeper.go_on()

@@ -45,12 +45,12 @@ def test_batches_of_four_processes_that_overlap_load_each_item_once(fleet: list[
 
 def test_a_load_that_outlasts_its_lease_keeps_it(fleet: list[Member], prefix: str, shell: Raw, log: Log) -> None:
     owner, waiter = fleet[:2]
-    owned = owner.send("load", prefix=prefix, key="k", value="owner", gate="g", lease=0.3)
+    owned = owner.send("load", prefix=prefix, key="k", value="owner", gate="g", lease=1.5)
     assert log.next() == "+owner"
-    waiting = waiter.send("load", prefix=prefix, key="k", value="waiter", lease=0.3)
+    waiting = waiter.send("load", prefix=prefix, key="k", value="waiter", lease=1.5)
     shell("CLIENT", "TRACKING", "ON")
     lease = shell("GET", f"{prefix}k")
-    for _ in range(5):  # renewed at each third: more than its whole length passes
+    for _ in range(4):  # renewed at each third: more than its whole length passes
         shell.await_push()
         assert shell("GET", f"{prefix}k") == lease
     log.open("g")
@@ -62,13 +62,13 @@ def test_when_its_owner_is_killed_another_process_loads_within_the_lease(
     fleet: list[Member], spare: Callable[[], Member], prefix: str, shell: Raw, log: Log
 ) -> None:
     owner, waiter = spare(), fleet[0]
-    owner.send("load", prefix=prefix, key="k", value="owner", gate="g", lease=0.5)
+    owner.send("load", prefix=prefix, key="k", value="owner", gate="g", lease=1.5)
     assert log.next() == "+owner"
-    waiting = waiter.send("load", prefix=prefix, key="k", value="waiter", lease=0.5)
+    waiting = waiter.send("load", prefix=prefix, key="k", value="waiter", lease=1.5)
     waiter.until("waits", prefix=prefix)
     owner.kill()
     began = monotonic()
-    assert 0 < shell("PTTL", f"{prefix}k") <= 500
+    assert 0 < shell("PTTL", f"{prefix}k") <= 1500
     assert log.next() == "+waiter"
     print(f"the second load began {(monotonic() - began) * 1000:.0f} ms after the kill")  # noqa: T201 (the figure)
     assert waiter.result(waiting) == ["waiter"]

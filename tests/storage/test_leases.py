@@ -322,6 +322,13 @@ async def test_a_number_that_is_taken_over_by_a_counter_lives_no_longer_for_its_
     assert await far.get("k") == 6
 
 
+async def test_a_counter_of_what_was_touched_for_ever_lives_for_ever(near: RedisService) -> None:
+    await near.get_or_load("k", Source(5), ttl=100, stale_if_error=50)
+    assert await near.touch("k", math.inf) is True
+    assert await near.increment("k") == 6
+    assert await near.remaining_ttl("k") == math.inf
+
+
 async def test_a_claim_keeps_nothing_that_was_deleted_or_replaced(near: RedisService, far: RedisService) -> None:
     for change in (far.delete("k"), far.set("k", ["theirs"], 3)):
         await near.set("k", ["old"], 3)

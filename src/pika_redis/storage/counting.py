@@ -66,7 +66,7 @@ class Counting:
         """Put a counter in the place of an entry, with its time to live; whether the entry was still there."""
         near, header = self._nears.get(), record.header
         limit: int | str = "keep"
-        if header is not None and header.extra_ms:  # what it is kept for behind its time is not for counters
+        if header is not None and header.fresh_ms and header.extra_ms:  # kept behind its time, as counters are not
             limit = max(1, header.born_ms + header.fresh_ms - near.node.server_ms())
         arguments = (record.identity, b"%d" % total, limit)
         return bool(await near.node.run(REPLACE, key, arguments, Repeat.UNSENT, near.ends_copies((key,))))

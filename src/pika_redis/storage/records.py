@@ -195,7 +195,8 @@ class Records:
     def renewed(record: Record, ttl: float, now_ms: int) -> bytes:
         """The same value with another time to live from now, and the same identity: loads under way may replace it."""
         assert record.header is not None
-        header = replace(record.header, born_ms=now_ms, fresh_ms=ttl_ms(ttl) or 0)
+        extra_ms = 0 if math.isinf(ttl) else record.header.extra_ms
+        header = replace(record.header, born_ms=now_ms, fresh_ms=ttl_ms(ttl) or 0, extra_ms=extra_ms)
         return render(header, record.payload)
 
     @staticmethod

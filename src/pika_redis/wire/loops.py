@@ -89,7 +89,10 @@ class LoopLocal(Generic[StateT]):
         _get = get
 
         def get(self) -> StateT:
-            """The state of the running loop: a loop of asyncio's own knows in which thread it runs, if it does."""
+            """The state of the running loop: a loop of asyncio's own knows in which thread it runs, if it does.
+
+            Loops nested in one thread, which asyncio forbids, are not told apart.
+            """
             _, state, told = self._last
             return state if told._thread_id == get_ident() else self._get()  # noqa: SLF001
 

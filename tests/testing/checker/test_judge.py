@@ -216,14 +216,24 @@ def test_a_value_that_is_served_long_after_its_end_is_a_violation(stored: list[O
         assert judge([*stored, what], tags_of).violations == 0  # where values live for ever
 
 
+def test_a_none_is_as_old_as_the_newest_load_that_may_have_given_it() -> None:
+    nones = [Operation(Kind.LOAD, start, start + 4, 1, origin=start) for start in (5, 50)]
+    ends = 54 + 1000 + OVER_AGE_NS
+    for start, over in ((ends, False), (ends + 1, True)):
+        what = read(start, start + 9, 0, version=0, tier=Tier.L1)
+        assert judge([*nones, what], tags_of, lives_ns=1000).violations == over
+
+
+def test_a_value_past_its_time_is_a_violation_though_as_a_stale_one_it_would_be_allowed() -> None:
+    late = 5 + 1000 + OVER_AGE_NS + 1
+    history = [Operation(Kind.LOAD, 4, 5, 1, version=1, origin=7), deleted(late - 20, late - 10)]
+    verdict = judge([*history, read(late, late + 1, as_of=4, origin=7, tier=Tier.L1)], tags_of, lives_ns=1000)
+    assert (verdict.violations, verdict.tiers[Tier.L1].stale) == (1, 1)
+
+
 def test_nothing_is_said_of_the_age_of_what_nobody_is_known_to_have_stored() -> None:
     late = 10 * OVER_AGE_NS
-    history = [
-        read(late, late, as_of=5, origin=7),
-        Operation(Kind.LOAD, 5, 9, 1, origin=8),
-        read(late, late, 0, version=0),
-    ]
-    assert judge(history, tags_of, lives_ns=1).violations == 0
+    assert judge([read(late, late, as_of=5, origin=7)], tags_of, lives_ns=1).violations == 0
 
 
 # -- loads side by side -----------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from typing import Final, NamedTuple
 from .history import CHANGES, Kind, Operation, Tier
 from .lives import OVER_AGE_NS, Lives
 from .overlaps import overlaps
+from .rising import Rising
 
 __all__ = ["ALLOWED_NS", "T_LEASE_NS", "TierFigures", "Verdict", "Violation", "judge"]
 
@@ -175,9 +176,12 @@ def judge(
             over_ns = facts.lives.over_ns(read)
             figures.over_ns = max(figures.over_ns, over_ns)
             found = facts.look_at(read)
-            if found is None and over_ns > OVER_AGE_NS:
+            broken = found is not None and _counted(found, figures)
+            if not broken and over_ns > OVER_AGE_NS:
                 found = Violation(read, None, read.as_of, 0, own=False, outdated=False, over_ns=over_ns)
-            if found is not None and _counted(found, figures):
+                broken = True
+                figures.violations += 1
+            if broken:
                 _keep_first(verdict.examples, found, examples)
     _keep_first(verdict.examples, None, examples)
     verdict.overlaps = len(overlaps(operations, tags_of))
@@ -196,7 +200,7 @@ def _keep_first(examples: list[Violation], found: Violation | None, most: int) -
 
 def _counted(found: Violation, figures: TierFigures) -> bool:
     """Count a stale read; whether it is a violation."""
-    figures.stale += not found.over_ns
+    figures.stale += 1
     figures.outdated += found.outdated
     figures.worst_ns = max(figures.worst_ns, found.stale_ns)
     broken = found.own or found.cause is None or found.stale_ns > ALLOWED_NS[found.read.tier]
@@ -223,21 +227,6 @@ class _Changes:
         """The newest start among the changes that had returned `before`; 0 without any."""
         at = bisect_left(self._ends, before)
         return self._starts[at - 1] if at else 0
-
-
-class _Rising:
-    """Pairs of a moment and a number, of which a look gives the largest number up to a moment; None without one."""
-
-    __slots__ = ("_moments", "_numbers")
-
-    def __init__(self, pairs: Iterable[tuple[int, int]]) -> None:
-        ordered = sorted(pairs)
-        self._moments = [moment for moment, _ in ordered]
-        self._numbers = list(accumulate((number for _, number in ordered), max))
-
-    def until(self, moment: int) -> int | None:
-        at = bisect_right(self._moments, moment)
-        return self._numbers[at - 1] if at else None
 
 
 class _Facts:
@@ -275,8 +264,8 @@ class _Facts:
                 commits[one.subject].append((one.end, one.version))
         self._changes = {target: _Changes(found) for target, found in changes.items()}
         self._own = {key: _Changes(found) for key, found in own.items()}
-        self._nones = {row: _Rising(found) for row, found in nones.items()}
-        self._commits = {row: _Rising(found) for row, found in commits.items()}
+        self._nones = {row: Rising(found) for row, found in nones.items()}
+        self._commits = {row: Rising(found) for row, found in commits.items()}
         self._tags_of = tags_of
         self._targets: dict[int, tuple[_Target, ...]] = {}
 

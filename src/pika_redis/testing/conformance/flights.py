@@ -52,6 +52,24 @@ class Flights(Hooks):
         stats = await service.get_stats()
         assert (stats.loads, stats.joined, stats.misses) == (1, 999, 1000)
 
+    async def test_what_ends_while_it_is_refreshed_is_replaced_by_what_was_loaded(
+        self, service: FullCacheService
+    ) -> None:
+        gate = Gate()
+        await service.set("k", "old", 100)
+        await self.advance(90)
+        old: object = await service.get_or_load("k", gate.load, 100, refresh_ahead=50, lease=200)
+        assert old == "old"
+        await gate.reached.wait()
+        await self.advance(20)
+        assert await service.get("k") is None
+        waiting = asyncio.create_task(service.get_or_load("k", gate.load, 100))
+        await _turns()
+        gate.go.set()
+        assert await waiting == [1]
+        assert await service.get("k") == [1]
+        assert gate.calls == 1
+
     async def test_callers_who_shared_a_load_share_no_mutable_value(self, service: FullCacheService) -> None:
         gate = Gate()
         callers = [asyncio.create_task(service.get_or_load("k", gate.load)) for _ in range(3)]
