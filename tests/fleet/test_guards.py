@@ -116,6 +116,8 @@ def test_when_one_of_two_guarded_writers_dies_its_hold_stays_until_its_end(
     assert scene.kind == b"V"
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("by", ["key", "tag"])
 def test_a_hold_is_made_longer_while_the_body_runs(scene: Scene, spare: Callable[[], Member], by: str) -> None:
     writer = spare()

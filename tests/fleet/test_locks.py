@@ -40,6 +40,8 @@ def test_a_waiter_in_another_process_is_woken_when_the_lock_is_given_back(
     assert log.rest() == ["+owner", "-owner", "+waiter", "-waiter"]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_lock_is_renewed_while_it_is_held(fleet: list[Member], prefix: str, shell: Raw, log: Log) -> None:
     owner, other = fleet[:2]
     owned = owner.send("lock", prefix=prefix, key="l", name="owner", ttl=1.5, gate="g")
