@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -94,5 +95,9 @@ async def test_an_error_that_nobody_takes_any_more_is_no_noise(pool: threads._Po
 
 async def test_threads_are_made_when_they_are_needed_and_kept(stage: Stage, pool: threads._Pool) -> None:
     assert pool._threads is None
-    names = {await stage.get(lambda: threading.current_thread().name, f"t:{n}") for n in range(5)}
+    made: Any = pool
+    names = set()
+    for number in range(5):
+        names.add(await stage.get(lambda: threading.current_thread().name, f"t:{number}"))
+        await becomes(lambda: made._threads._idle_semaphore._value > 0)  # a moment after the result
     assert names == {"pika-redis loader_0"}
