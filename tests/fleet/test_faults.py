@@ -103,8 +103,9 @@ async def leave_the_expired(service: RedisService, fleet: Fleet) -> None:
 async def test_no_fault_makes_a_read_older_than_promised(
     own_server: EmbeddedServer, fault: Fault, pause: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ttl = 0.1 if fault is leave_the_expired else 600
-    plan = Plan(seconds=10, processes=3, tasks=8, keys=50, invalidate="both", url=own_server.url, ttl=ttl)
+    ttl = 0.05 if fault is leave_the_expired else 600
+    seconds = 30 if fault is kill_connections else 10  # most of the time it is connecting
+    plan = Plan(seconds=seconds, processes=3, tasks=8, keys=50, invalidate="both", url=own_server.url, ttl=ttl)
     async with Fleet(plan) as fleet:
         async with again_and_again(fault, fleet, pause) as happened:
             await fleet.run()
@@ -114,7 +115,7 @@ async def test_no_fault_makes_a_read_older_than_promised(
     with capsys.disabled():
         sys.stdout.write(f"\n{fault.__name__}, {happened[0]} times\n{report.to_text()}\n")
     assert happened[0] >= 2
-    assert fault is not leave_the_expired or expired > 300
+    assert fault is not leave_the_expired or expired > 1000
     assert report.verdict.violations == 0, report.to_text()
-    assert report.verdict.kinds[Kind.READ] > 300
-    assert all(report.verdict.tiers[tier].reads > 5 for tier in (Tier.L1, Tier.SERVER, Tier.STRICT)), report.to_text()
+    assert report.verdict.kinds[Kind.READ] > 1000
+    assert all(report.verdict.tiers[tier].reads > 20 for tier in (Tier.L1, Tier.SERVER, Tier.STRICT)), report.to_text()

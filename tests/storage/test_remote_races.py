@@ -6,17 +6,29 @@ in which two readers and a writer can take their steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import pytest
 
 from pika_redis import CacheServerError, RedisService
+from pika_redis.testing import EmbeddedServer
 from pika_redis.wire.connection import Command, Reply
 
 from .interleave import CHANGES, NEW, OLD, Race, every_order, some_orders, watched
 
 FOUND_AT_FIRST = ("absent", "due for a refresh", "expired", "marked stale")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("valkey", marks=pytest.mark.valkey), pytest.param("redis", marks=pytest.mark.redis)],
+)
+def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    """A server of these tests alone: some changes scan all of it, a thousand times, and others leave much behind."""
+    request.getfixturevalue(f"{request.param}_server")  # skips where there is none
+    with EmbeddedServer.start(request.param) as own:
+        yield own
 
 
 @pytest.fixture
@@ -84,13 +96,8 @@ def tell(*figures: object) -> None:
 @pytest.mark.parametrize("change", CHANGES)
 async def test_within_one_service_late_replies_make_nothing_stale(near: RedisService, change: str, found: str) -> None:
     race = within_one_service(near, change, found=found, stops=True)
-    _, stale = await some_orders(race.run, orders_of(change), seed=42)
+    _, stale = await some_orders(race.run, 1000, seed=42)
     assert stale == 0
-
-
-def orders_of(change: str) -> int:
-    """How many orders at random: fewer where each scans a server that many tests share."""
-    return 250 if change in ("clear and sweep", "delete_pattern") else 1000
 
 
 @pytest.mark.parametrize(
@@ -123,7 +130,7 @@ async def test_between_two_services_late_replies_make_nothing_stale(
     near: RedisService, far: RedisService, change: str, found: str
 ) -> None:
     race = between_two_services(near, far, change, found=found, stops=True)
-    _, stale = await some_orders(race.run, orders_of(change), seed=42)
+    _, stale = await some_orders(race.run, 1000, seed=42)
     assert stale == 0
 
 
