@@ -13,9 +13,21 @@ cached None can say nothing; the judge finds the newest load that it may have co
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["CHANGES", "Kind", "Operation", "Stamped", "Tier", "first_origin", "process_of"]
+__all__ = [
+    "CHANGES",
+    "Kind",
+    "Operation",
+    "Stamped",
+    "Target",
+    "Tier",
+    "first_origin",
+    "process_of",
+    "target_of",
+    "targets_of",
+]
 
 _ORIGINS = 1 << 40  # so many loads no process has
 
@@ -103,6 +115,22 @@ def first_origin(process: int) -> int:
 def process_of(origin: int) -> int:
     """The process that gave an id."""
     return (origin - 1) // _ORIGINS
+
+
+Target: TypeAlias = tuple[str, int]
+"""What a change ends: the entry of a row, all with a tag, everything."""
+
+
+def target_of(change: Operation) -> Target:
+    """What a change ends."""
+    if change.kind is Kind.CLEAR:
+        return "all", 0
+    return ("tag" if change.kind is Kind.TAG else "row"), change.subject
+
+
+def targets_of(row: int, tags: Iterable[int]) -> tuple[Target, ...]:
+    """All that a change may end in order to end the entry of a row with these tags."""
+    return ("row", row), *[("tag", tag) for tag in tags], ("all", 0)
 
 
 CHANGES = frozenset({Kind.SET, Kind.DELETE, Kind.MARK_STALE, Kind.TAG, Kind.CLEAR})

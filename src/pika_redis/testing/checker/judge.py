@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from .history import CHANGES, Kind, Operation, Tier
+from .history import CHANGES, Kind, Operation, Target, Tier, target_of, targets_of
 from .lives import OVER_AGE_NS, Lives
 from .overlaps import overlaps
 from .rising import Rising
@@ -51,8 +51,6 @@ ALLOWED_NS: Final[Mapping[Tier, int]] = {
 
 _FOREVER = 2**63 - 1
 _PARTS = frozenset({Kind.LOAD, Kind.COMMIT, Kind.HOLD})
-_Target = tuple[str, int]
-_EVERYTHING: _Target = ("all", 0)
 
 
 class Violation(NamedTuple):
@@ -241,8 +239,8 @@ class _Facts:
         lives: Lives,
     ) -> None:
         self.lives = lives
-        changes: dict[_Target, list[Operation]] = defaultdict(list)
-        own: dict[tuple[_Target, int], list[Operation]] = defaultdict(list)
+        changes: dict[Target, list[Operation]] = defaultdict(list)
+        own: dict[tuple[Target, int], list[Operation]] = defaultdict(list)
         nones: dict[int, list[tuple[int, int]]] = defaultdict(list)
         commits: dict[int, list[tuple[int, int]]] = defaultdict(list)
         self._sets: dict[int, int] = {}
@@ -253,7 +251,7 @@ class _Facts:
             verdict.ended = max(verdict.ended, one.end)
             lives.note(one)
             if kind in ends:
-                target = _target_of(one)
+                target = target_of(one)
                 changes[target].append(one)
                 own[target, one.process].append(one)
             if kind is Kind.SET or kind is Kind.ADD:
@@ -267,7 +265,7 @@ class _Facts:
         self._nones = {row: Rising(found) for row, found in nones.items()}
         self._commits = {row: Rising(found) for row, found in commits.items()}
         self._tags_of = tags_of
-        self._targets: dict[int, tuple[_Target, ...]] = {}
+        self._targets: dict[int, tuple[Target, ...]] = {}
 
     def look_at(self, read: Operation) -> Violation | None:
         """The read, if it is stale."""
@@ -300,11 +298,10 @@ class _Facts:
         )
         return read.version < (commits.until(newest) or 0)
 
-    def _targets_of(self, row: int) -> tuple[_Target, ...]:
+    def _targets_of(self, row: int) -> tuple[Target, ...]:
         targets = self._targets.get(row)
         if targets is None:
-            targets = (("row", row), *[("tag", tag) for tag in self._tags_of(row)], _EVERYTHING)
-            self._targets[row] = targets
+            targets = self._targets[row] = targets_of(row, self._tags_of(row))
         return targets
 
 
@@ -316,9 +313,3 @@ def _first(several: Iterable[_Changes | None], as_of: int, before: int) -> Opera
 
 def _by_end(one: Operation) -> tuple[int, Operation]:
     return one.end, one
-
-
-def _target_of(change: Operation) -> _Target:
-    if change.kind is Kind.CLEAR:
-        return _EVERYTHING
-    return ("tag" if change.kind is Kind.TAG else "row", change.subject)
