@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeAlias
 
 import pytest
 
@@ -11,6 +13,8 @@ from pika_redis.testing import EmbeddedServer, FakeClock
 
 from .raw import Raw
 from .tap import Tap
+
+StartOwn: TypeAlias = Callable[[dict[str, str]], EmbeddedServer]
 
 
 @pytest.fixture
@@ -21,6 +25,22 @@ def clock() -> FakeClock:
 @pytest.fixture
 def tap(monkeypatch: pytest.MonkeyPatch) -> Tap:
     return Tap(monkeypatch)
+
+
+@pytest.fixture(
+    params=[pytest.param("valkey", marks=pytest.mark.valkey), pytest.param("redis", marks=pytest.mark.redis)]
+)
+def start_own(request: pytest.FixtureRequest) -> Iterator[StartOwn]:
+    """Starts a server of the test's own, with the configuration that it is given."""
+    shared: EmbeddedServer = request.getfixturevalue(f"{request.param}_server")  # skips where there is none
+    with contextlib.ExitStack() as running:
+
+        def start(config: dict[str, str]) -> EmbeddedServer:
+            own = running.enter_context(EmbeddedServer.start(request.param, config=config))
+            assert own.port != shared.port
+            return own
+
+        yield start
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pika_redis import RedisService
 from pika_redis.storage.near import Near
 from pika_redis.testing import EmbeddedServer, FakeClock
 
+from .conftest import StartOwn
 from .raw import Raw, Word
 from .tap import Tap, heard, is_served, near_of
 
@@ -290,13 +291,9 @@ async def test_a_copy_is_not_served_within_the_window_of_a_refresh(
         assert not asked.nothing
 
 
-@pytest.mark.parametrize("kind", ["valkey", "redis"])
-async def test_a_server_that_ends_nothing_by_itself_makes_no_copy_live_longer(
-    kind: str, request: pytest.FixtureRequest, tap: Tap
-) -> None:
-    request.getfixturevalue(f"{kind}_server")  # skips where there is none
-    config = {"enable-debug-command": "yes"}
-    with EmbeddedServer.start("redis" if kind == "redis" else "valkey", config=config) as own, Raw(own) as shell:
+async def test_a_server_that_ends_nothing_by_itself_makes_no_copy_live_longer(start_own: StartOwn, tap: Tap) -> None:
+    own = start_own({"enable-debug-command": "yes"})
+    with Raw(own) as shell:
         shell("DEBUG", "SET-ACTIVE-EXPIRE", "0")
         async with RedisService(own.url) as near:
             await copied(near, ttl=0.05)

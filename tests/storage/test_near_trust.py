@@ -15,6 +15,7 @@ from pika_redis.wire.limits import Limits
 
 from ..wire.fake_server import Relay
 from ..wire.timing import turned
+from .conftest import StartOwn
 from .raw import Raw
 from .tap import Tap, heard, near_of
 from .tracking_server import NULL_PUSH, TrackingServer, push
@@ -68,25 +69,21 @@ async def test_without_a_word_from_the_server_copies_are_served_for_the_lease_an
     fake.silent = False
 
 
-@pytest.mark.parametrize("kind", ["valkey", "redis"])
-async def test_a_stopped_server_costs_three_seconds_of_copies(
-    kind: str, request: pytest.FixtureRequest, clock: FakeClock
-) -> None:
-    request.getfixturevalue(f"{kind}_server")  # skips where there is none
-    with EmbeddedServer.start("redis" if kind == "redis" else "valkey") as own:
-        async with RedisService(own.url, clock=clock, retry_attempts=0) as near:
-            await near.set("k", "value")
+async def test_a_stopped_server_costs_three_seconds_of_copies(start_own: StartOwn, clock: FakeClock) -> None:
+    own = start_own({})
+    async with RedisService(own.url, clock=clock, retry_attempts=0) as near:
+        await near.set("k", "value")
+        await near.get("k")
+        own.pause()
+        be_impatient(near)
+        clock.advance(2.99)
+        assert await near.get("k") == "value"
+        clock.advance(0.02)
+        with pytest.raises(CacheUnavailableError):
             await near.get("k")
-            own.pause()
-            be_impatient(near)
-            clock.advance(2.99)
-            assert await near.get("k") == "value"
-            clock.advance(0.02)
-            with pytest.raises(CacheUnavailableError):
-                await near.get("k")
-            own.resume()
-            await turned(lambda: near_of(near).node.connection.usable)
-            assert await near.get("k") == "value"
+        own.resume()
+        await turned(lambda: near_of(near).node.connection.usable)
+        assert await near.get("k") == "value"
 
 
 async def test_a_cut_cable_hides_a_change_for_the_lease_at_most(
@@ -236,14 +233,12 @@ async def test_a_lost_connection_ends_everything_at_once(near: RedisService, fak
     assert served(near) == "value"
 
 
-@pytest.mark.parametrize("kind", ["valkey", "redis"])
 async def test_who_does_not_listen_is_cut_by_the_server_and_serves_nothing_from_before(
-    kind: str, request: pytest.FixtureRequest, clock: FakeClock
+    start_own: StartOwn, clock: FakeClock
 ) -> None:
     """A process that is stopped while so much changes that the server gives up telling it."""
-    request.getfixturevalue(f"{kind}_server")  # skips where there is none
-    limit = {"client-output-buffer-limit": "normal 256kb 0 0"}
-    with EmbeddedServer.start("redis" if kind == "redis" else "valkey", config=limit) as own, Raw(own) as shell:
+    own = start_own({"client-output-buffer-limit": "normal 256kb 0 0"})
+    with Raw(own) as shell:
         prefix = "x" * 1500  # told of with each key: more than any kernel holds for a socket
         async with (
             RedisService(own.url, key_prefix=prefix, clock=clock) as deaf,

@@ -13,6 +13,7 @@ import pytest
 from pika_redis.testing import EmbeddedServer
 from pika_redis.wire.scripts import INVAL, MARK_STALE, RELEASE, RENEW, RENEW_TAG, REPLACE, Script
 
+from .conftest import StartOwn
 from .raw import Raw, Word
 
 LEASE = b"L" + b"12345678"
@@ -176,29 +177,21 @@ def test_an_expiry_is_told_when_somebody_touches_the_key(near: Raw, far: Raw, ke
 
 
 @pytest.mark.parametrize("command", ["FLUSHALL", "FLUSHDB"])
-@pytest.mark.parametrize("kind", ["valkey", "redis"])
-def test_a_flush_is_a_push_of_everything(kind: str, command: str, request: pytest.FixtureRequest) -> None:
-    shared: EmbeddedServer = request.getfixturevalue(f"{kind}_server")
-    with EmbeddedServer.start("redis" if kind == "redis" else "valkey") as own:
-        assert own.port != shared.port
-        with Raw(own, track=True) as near, Raw(own) as far:
-            near("GET", "k")
-            far(command)
-            assert near.told() == [None]
-            near("GET", "k")
-            far("SELECT", 1)
-            far("FLUSHDB")  # of another database
-            assert near.told() == [None]
+def test_a_flush_is_a_push_of_everything(start_own: StartOwn, command: str) -> None:
+    own = start_own({})
+    with Raw(own, track=True) as near, Raw(own) as far:
+        near("GET", "k")
+        far(command)
+        assert near.told() == [None]
+        near("GET", "k")
+        far("SELECT", 1)
+        far("FLUSHDB")  # of another database
+        assert near.told() == [None]
 
 
-@pytest.mark.parametrize("kind", ["valkey", "redis"])
-def test_keys_that_fall_out_of_the_tracking_table_are_pushed(kind: str, request: pytest.FixtureRequest) -> None:
-    request.getfixturevalue(f"{kind}_server")  # skips where there is none
-    config = {"tracking-table-max-keys": "5"}
-    with (
-        EmbeddedServer.start("redis" if kind == "redis" else "valkey", config=config) as own,
-        Raw(own, track=True) as near,
-    ):
+def test_keys_that_fall_out_of_the_tracking_table_are_pushed(start_own: StartOwn) -> None:
+    own = start_own({"tracking-table-max-keys": "5"})
+    with Raw(own, track=True) as near:
         keys = {b"k%d" % number for number in range(12)}
         for name in keys:
             near("GET", name)
@@ -242,15 +235,10 @@ def test_a_reset_ends_the_tracking_without_a_word(near: Raw, far: Raw, key: str)
     assert near.told() == []
 
 
-@pytest.mark.parametrize("kind", ["valkey", "redis"])
-def test_databases_are_swapped_without_a_word(kind: str, request: pytest.FixtureRequest) -> None:
+def test_databases_are_swapped_without_a_word(start_own: StartOwn) -> None:
     """What the documentation says is not promised."""
-    request.getfixturevalue(f"{kind}_server")  # skips where there is none
-    with (
-        EmbeddedServer.start("redis" if kind == "redis" else "valkey") as own,
-        Raw(own, track=True) as near,
-        Raw(own) as far,
-    ):
+    own = start_own({})
+    with Raw(own, track=True) as near, Raw(own) as far:
         far("SET", "k", "zero")
         assert near("GET", "k") == b"zero"
         far("SWAPDB", 0, 1)
