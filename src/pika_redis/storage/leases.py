@@ -3,11 +3,12 @@
 One rule for every store: *only if the key still holds the identity that was seen before the load*. So whatever changes
 the key meanwhile, a plain DEL from a shell included, makes the store fail.
 
-- A key that holds nothing gets a *lease* in its place: one process of the fleet wins it, and its identity is what the
-  store compares with.
+- A key that holds nothing, foreign bytes or the mark of a failed load gets a *lease* in its place: one process of the
+  fleet wins it, and its identity is what the store compares with.
 - A key that still has an entry (due for a refresh, expired, ended by a tag) keeps it, and gets a *claim* beside it.
-  Claims save loads; correct is the store by the comparison alone. After a failed load a mark takes the place of the
-  claim: who has something to serve lets the load rest until it is gone, others take it over at once.
+  Claims save loads; correct is the store by the comparison alone. While it is claimed an entry doesn't end, though
+  nobody reads it past its time. After a failed load a mark takes the place of the claim: who has something to serve
+  lets the load rest until it is gone, others take it over at once.
 
 Who does not win waits for the push that the key or the claim changed, at most as long as a lease lives since the last
 sign, and looks again. Where the server tells nothing, the key is looked at in growing intervals.
@@ -261,11 +262,10 @@ class Leases:
         """
         near = self._nears.get()
         mark = b"F" + os.urandom(IDENTITY - 1) + failure.to_bytes()
-        if hold.claim and hold.identity[:1] != b"F":
+        if hold.claim:
             await near.node.run(REPLACE, self._namespace.claim_key(key), (whole(hold.claim), mark, _ms(seconds)))
         elif hold.renewable:
-            after = [RELEASE.command(self._namespace.claim_key(key), (hold.claim,))] if hold.claim else []
-            await near.node.run_with(REPLACE, key, (hold.identity, mark, _ms(seconds)), after)
+            await near.node.run(REPLACE, key, (hold.identity, mark, _ms(seconds)))
 
     async def release(self, key: str, hold: Hold) -> Outcome:
         """Nothing will be stored. Raises as `begin`."""
