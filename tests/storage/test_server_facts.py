@@ -231,6 +231,7 @@ def test_a_reset_ends_the_tracking_without_a_word(near: Raw, far: Raw, key: str)
     """Why it is refused as a command of the caller's own."""
     near("GET", key)
     near("RESET")
+    near("HELLO", 3)  # or no word could come
     far("SET", key, "x")
     assert near.told() == []
 
