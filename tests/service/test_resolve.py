@@ -13,7 +13,7 @@ from pika_redis.service.redis_config import RedisConfig
 from pika_redis.service.redis_service import RedisSettings
 from pika_redis.service.resolve import SETTING_NAMES, resolve, unknown_keyword
 from pika_redis.service.settings import VARIABLES
-from pika_redis.wire.address import Address, TlsFiles
+from pika_redis.wire.address import Address, Sentinels, TlsFiles
 
 PASSWORD = "hunter2SECRET"
 
@@ -81,6 +81,18 @@ def test_credentials_and_db_leave_a_unix_socket_what_it_is() -> None:
     given: dict[str, Any] = {"username": "a", "password": "b", "db": 1}
     assert resolved("unix:///x", None, **given).address == expected
     assert resolved(RedisConfig(address=Address(kind="unix", path="/x")), None, **given).address == expected
+
+
+def test_keywords_log_in_at_sentinels() -> None:
+    url = "redis+sentinel://h1/mymaster?sentinel_username=bob"
+    given: dict[str, Any] = {"sentinel_password": PASSWORD, "sentinel_username": "bob", "db": 3}
+    expected = Address(
+        kind="sentinel", hosts=(("h1", 26379),), sentinel=Sentinels("mymaster", "bob", Secret(PASSWORD)), db=3
+    )
+    assert resolved(url, None, **given).address == expected
+    assert resolved(RedisConfig(address=expected), None, host="cache").address == Address(host="cache", db=3)
+    secure = resolved("rediss+cluster://h1", None, tls_ca_file="ca").address
+    assert secure == Address(kind="cluster", hosts=(("h1", 6379),), tls=TlsFiles("ca"))
 
 
 def test_a_port_leaves_tls_on() -> None:
@@ -183,6 +195,16 @@ def test_the_default_ttl_has_a_short_and_a_long_name(name: str) -> None:
             "password= contradicts the URL",
         ),
         ("redis://cache/1", {"db": 2}, ConfigurationError, "db= contradicts the URL"),
+        ("redis+cluster://cache/0", {"host": "cache"}, ConfigurationError, "host= contradicts the URL"),
+        ("redis+cluster://cache", {"tls_ca_file": "ca"}, ConfigurationError, "begins with rediss://"),
+        ("redis://cache", {"sentinel_username": "a"}, ConfigurationError, r"begins with redis\+sentinel://"),
+        (None, {"sentinel_password": PASSWORD}, ConfigurationError, r"begins with redis\+sentinel://"),
+        (
+            f"redis+sentinel://h/m?sentinel_password={PASSWORD}",
+            {"sentinel_password": "x" + PASSWORD},
+            ConfigurationError,
+            "sentinel_password= contradicts the URL",
+        ),
         ("unix:///x", {"host": "cache"}, ConfigurationError, "host= contradicts the URL"),
         ("memory://", {"port": 1}, ConfigurationError, "port= contradicts the URL"),
         ("http://cache", {}, ConfigurationError, "scheme 'http' is unknown"),

@@ -10,7 +10,7 @@ from pika_redis.model.secret import Secret
 from pika_redis.service import settings
 from pika_redis.service.redis_config import RedisConfig
 from pika_redis.service.settings import VARIABLES, CacheSettings, environment_names_a_server
-from pika_redis.wire.address import Address, TlsFiles
+from pika_redis.wire.address import Address, Sentinels, TlsFiles
 
 MiB = 1024 * 1024
 PASSWORD = "hunter2SECRET"
@@ -58,6 +58,8 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
         "REDIS_TLS_CERT_FILE": "cert.pem",
         "REDIS_TLS_KEY_FILE": "key.pem",
         "REDIS_TLS_VERIFY": "no",
+        "REDIS_SENTINEL_USERNAME": "bob",
+        "REDIS_SENTINEL_PASSWORD": PASSWORD,
         "REDIS_CONNECT_TIMEOUT": "2000",
         "REDIS_COMMAND_TIMEOUT": "1500",
         "REDIS_STALL_TIMEOUT": "250",
@@ -315,6 +317,34 @@ def test_the_url_takes_credentials_db_and_tls_files_from_variables_where_it_has_
         tls=TlsFiles("url.pem", "cert.pem", verify=False),
     )
     assert messages(caplog) == []
+
+
+def test_sentinels_take_both_logins_from_variables_where_the_url_has_none(caplog: pytest.LogCaptureFixture) -> None:
+    logins = {"REDIS_PASSWORD": "a", "REDIS_SENTINEL_USERNAME": "bob", "REDIS_SENTINEL_PASSWORD": PASSWORD}
+    address = config(REDIS_URL="redis+sentinel://h1/mymaster?sentinel_username=bob", REDIS_DB="2", **logins).address
+    assert address == Address(
+        kind="sentinel",
+        hosts=(("h1", 26379),),
+        sentinel=Sentinels("mymaster", "bob", Secret(PASSWORD)),
+        password=Secret("a"),
+        db=2,
+    )
+    assert messages(caplog) == []
+    stated = "redis+sentinel://h1/mymaster?sentinel_password=other"
+    assert config(REDIS_URL=stated, **logins).address.sentinel == Sentinels("mymaster", "bob", Secret("other"))
+    assert messages(caplog) == ["REDIS_SENTINEL_PASSWORD is ignored: it contradicts REDIS_URL, which wins"]
+
+
+@pytest.mark.parametrize("url", ["", "redis://cache", "redis+cluster://cache"])
+def test_a_login_at_sentinels_is_of_no_use_without_them(caplog: pytest.LogCaptureFixture, url: str) -> None:
+    assert config(REDIS_URL=url, REDIS_SENTINEL_PASSWORD=PASSWORD).address.sentinel is None
+    assert [message.split(":")[0] for message in messages(caplog)] == ["REDIS_SENTINEL_* is ignored"]
+
+
+def test_a_cluster_has_no_other_db() -> None:
+    assert config(REDIS_URL="redis+cluster://h1,h2", REDIS_DB="0").address.hosts == (("h1", 6379), ("h2", 6379))
+    with pytest.raises(ConfigurationError, match="a cluster has the db 0 alone, not 2"):
+        config(REDIS_URL="redis+cluster://h1,h2", REDIS_DB="2")
 
 
 def test_the_place_is_the_urls_alone(caplog: pytest.LogCaptureFixture) -> None:

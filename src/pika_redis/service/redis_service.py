@@ -11,7 +11,7 @@ from ssl import SSLContext
 from typing import Any, Self, TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
-from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, CommandRefusedError
+from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, CommandRefusedError, ConfigurationError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
 from ..model.secret import Secret
@@ -61,6 +61,8 @@ class RedisSettings(TypedDict, total=False):
     tls_cert_file: str | None
     tls_key_file: str | None
     tls_verify: bool
+    sentinel_username: str | None
+    sentinel_password: str | Secret | None
     key_prefix: str
     connect_timeout: Duration
     command_timeout: Duration
@@ -108,6 +110,8 @@ class RedisService(Service):
         super().__init__(
             Namespace(resolved.key_prefix), Options(ttl=resolved.ttl), resolved.max_cache_key_length, codec
         )
+        if resolved.address.kind in ("sentinel", "cluster"):
+            raise ConfigurationError(f"{resolved.address} is not spoken by this version: it knows single servers")
         self._config = resolved
         self._tls = None if resolved.address.tls is None else tls_context(resolved.address.tls)
         self._clock = clock or SystemClock()

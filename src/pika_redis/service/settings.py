@@ -17,8 +17,9 @@ from ..errors import ArgumentError, ConfigurationError
 from ..model.duration import MAX_SECONDS, to_seconds
 from ..model.flag import FLAG_WORDS, to_flag
 from ..model.secret import Secret
-from ..wire.address import Address, TlsFiles, parse_url
-from .redis_config import LIMITS, RedisConfig, check_host, check_prefix
+from ..wire.address import LOGIN_KINDS, Address, TlsFiles, parse_url
+from .address_parts import check_host
+from .redis_config import LIMITS, RedisConfig, check_prefix
 
 __all__ = ["VARIABLES", "CacheSettings", "environment_names_a_server"]
 
@@ -40,6 +41,8 @@ class CacheSettings:
     tls_cert_file: str | None = None
     tls_key_file: str | None = None
     tls_verify: bool = True
+    sentinel_username: str | None = None
+    sentinel_password: Secret | None = None
     connect_timeout_ms: float = 10_000
     command_timeout_ms: float = 5_000
     stall_timeout_ms: float = 1_000
@@ -76,8 +79,8 @@ class CacheSettings:
     def to_config(self) -> RedisConfig:
         """The configuration for `RedisService`. Raises ConfigurationError or ArgumentTypeError as `RedisConfig` does.
 
-        REDIS_URL wins over the single variables; user, password, db and TLS files that it leaves out are taken from
-        them. A single variable that contradicts it is warned about once.
+        REDIS_URL wins over the single variables; logins, db and TLS files that it leaves out are taken from them. A
+        single variable that contradicts it is warned about once.
         """
         return RedisConfig(
             address=_own_address(self) if self.url is None else _url_address(self, self.url),
@@ -203,6 +206,8 @@ VARIABLES = (
     _Variable("REDIS_TLS_CERT_FILE", "tls_cert_file", _text),
     _Variable("REDIS_TLS_KEY_FILE", "tls_key_file", _text),
     _Variable("REDIS_TLS_VERIFY", "tls_verify", _flag),
+    _Variable("REDIS_SENTINEL_USERNAME", "sentinel_username", _text),
+    _Variable("REDIS_SENTINEL_PASSWORD", "sentinel_password", _secret),
     _Variable("REDIS_CONNECT_TIMEOUT", "connect_timeout_ms", _milliseconds, "connect_timeout"),
     _Variable("REDIS_COMMAND_TIMEOUT", "command_timeout_ms", _milliseconds, "command_timeout"),
     _Variable("REDIS_STALL_TIMEOUT", "stall_timeout_ms", _milliseconds, "stall_timeout"),
@@ -220,10 +225,14 @@ VARIABLES = (
 # --- the address ---------------------------------------------------------------------------------------------------
 
 _TLS_NAMES = ("tls_ca_file", "tls_cert_file", "tls_key_file", "tls_verify")
+_SENTINEL_NAMES = ("sentinel_username", "sentinel_password")
+_NO_SENTINELS = "REDIS_SENTINEL_* is ignored: sentinels are asked where REDIS_URL begins with redis+sentinel://"
 _warned: set[str] = set()
 
 
 def _own_address(settings: CacheSettings) -> Address:
+    if any(_is_set(settings, name) for name in _SENTINEL_NAMES):
+        _warn_once(_NO_SENTINELS)
     check_host(settings.host, "host")  # of settings made in Python; a variable is checked where it is read
     tls = _tls_of(settings)
     return Address(
@@ -263,11 +272,12 @@ def _url_address(settings: CacheSettings, url: Secret) -> Address:
         wanted = getattr(settings, name)
         if not _is_set(settings, name) or wanted == getattr(address, name):
             continue
-        has_logins = address.kind in ("tcp", "tls", "unix")
+        has_logins = address.kind in LOGIN_KINDS
         if has_logins and name in ("username", "password", "db") and name not in address.stated:
             filled[name] = wanted
         else:
             _warn_once(f"REDIS_{name.upper()} is ignored: it contradicts REDIS_URL, which wins")
+    filled |= _sentinel_parts(settings, address)
     if address.tls is not None:
         names = [name for name in _TLS_NAMES if _is_set(settings, name) and name not in address.stated]
         parts: dict[str, Any] = {name.removeprefix("tls_"): getattr(settings, name) for name in names}
@@ -276,6 +286,23 @@ def _url_address(settings: CacheSettings, url: Secret) -> Address:
     elif _tls_of(settings) is not None:
         _warn_once("the REDIS_TLS_* files are ignored: REDIS_URL is without TLS; with TLS it begins with rediss://")
     return replace(address, **filled)
+
+
+def _sentinel_parts(settings: CacheSettings, address: Address) -> dict[str, Any]:
+    """The login at the sentinels, where the URL has none."""
+    names = [name for name in _SENTINEL_NAMES if _is_set(settings, name)]
+    if address.sentinel is None:
+        if names:
+            _warn_once(_NO_SENTINELS)
+        return {}
+    parts: dict[str, Any] = {}
+    for name in names:
+        wanted, field_name = getattr(settings, name), name.removeprefix("sentinel_")
+        if name not in address.stated:
+            parts[field_name] = wanted
+        elif wanted != getattr(address.sentinel, field_name):
+            _warn_once(f"REDIS_{name.upper()} is ignored: it contradicts REDIS_URL, which wins")
+    return {"sentinel": replace(address.sentinel, **parts)}
 
 
 def _is_set(settings: CacheSettings, name: str) -> bool:
