@@ -23,7 +23,7 @@ from .settings import CacheSettings
 __all__ = ["SETTING_NAMES", "resolve", "unknown_keyword"]
 
 _LONGEST_BARE_TIMEOUT = 300
-_TIMEOUTS = frozenset({"connect_timeout", "command_timeout", "stall_timeout", "retry_delay"})
+_TIMEOUTS = frozenset({"connect_timeout", "command_timeout", "stall_timeout", "retry_delay", "degraded_ttl"})
 _FILES = ("tls_ca_file", "tls_cert_file", "tls_key_file")
 _PLACE = ("host", "port")
 _ADDRESS = frozenset({*_PLACE, "username", "password", "db", *_FILES, "tls_verify"})
@@ -42,6 +42,9 @@ SETTING_NAMES = (
         "enabled",
         "l1_max_bytes",
         "max_value_bytes",
+        "on_unavailable",
+        "degraded_ttl",
+        "on_restart",
         "lazy_connect",
     }
 )
