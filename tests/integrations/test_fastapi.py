@@ -152,10 +152,12 @@ def test_what_is_no_whole_service_is_refused_at_once(wrong: Any, shown: str) -> 
     install_cache(app, MemoryCacheService())
 
 
-async def test_the_health_route_answers_503_while_the_server_refuses_the_login(valkey_server: EmbeddedServer) -> None:
+async def test_the_health_route_answers_503_for_a_service_that_raises_while_the_server_refuses_the_login(
+    valkey_server: EmbeddedServer,
+) -> None:
     app = FastAPI()
     url = valkey_server.url.replace("redis://", "redis://nobody:sesame@")
-    service = RedisService(url, retry_attempts=0)
+    service = RedisService(url, retry_attempts=0, on_unavailable="raise")
     install_cache(app, service)
     async with client_of(app) as client:
         answer = await client.get("/health/cache")

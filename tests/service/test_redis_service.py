@@ -171,11 +171,31 @@ async def test_a_service_starts_without_its_server_and_says_so_once(caplog: pyte
         async with nowhere() as service:
             assert [record.message for record in caplog.records] == [caplog.records[0].message]
             assert "starting without the server" in caplog.text
+            for _ in range(3):
+                assert await service.get_or_load("k", lambda: "loaded") == "loaded"
+            assert len(caplog.records) == 2
+            assert "answers from this process's memory" in caplog.records[1].message
             assert "sesame" not in caplog.text
-            assert await service.get_or_load("k", lambda: "loaded") == "loaded"
-            for call in (service.get("k"), service.set("k", 1), service.increment("k"), service.get_many(["k"])):
-                with refuses(CacheUnavailableError):
-                    await call
+            await service.set("k", 1)
+            assert await service.get_many(["k", "other"]) == [1, None]
+            with refuses(CacheUnavailableError):
+                await service.increment("k")
+
+
+async def test_a_service_that_is_to_raise_raises_in_every_verb() -> None:
+    async with nowhere(on_unavailable="raise") as service:
+        for call in (
+            service.get("k"),
+            service.set("k", 1),
+            service.increment("k"),
+            service.get_many(["k"]),
+            service.delete("k"),
+            service.get_or_load("k", lambda: "loaded"),
+            service.get_or_load_many(["k"], lambda keys: keys),
+            service.get_stats(),
+        ):
+            with refuses(CacheUnavailableError):
+                await call
 
 
 async def test_a_service_may_insist_on_its_server() -> None:
@@ -185,15 +205,16 @@ async def test_a_service_may_insist_on_its_server() -> None:
 
 
 async def test_health_of_an_unreachable_server_is_a_report_and_no_error() -> None:
-    async with nowhere() as service:
-        report = await service.health_check()
-    assert (report.status, report.connected, report.latency_ms) == (HealthStatus.UNHEALTHY, False, None)
-    assert "sesame" not in json.dumps(report.to_dict())
+    for mode, status in (("raise", HealthStatus.UNHEALTHY), ("degrade", HealthStatus.DEGRADED)):
+        async with nowhere(on_unavailable=mode) as service:
+            report = await service.health_check()
+        assert (report.status, report.connected, report.latency_ms) == (status, False, None)
+        assert "sesame" not in json.dumps(report.to_dict())
 
 
 async def test_a_wrong_password_is_denied_in_every_verb(valkey_server: EmbeddedServer) -> None:
     url = valkey_server.url.replace("redis://", "redis://nobody:sesame@")
-    service = RedisService(url, retry_attempts=0)
+    service = RedisService(url, retry_attempts=0, on_unavailable="raise")
     for call in (service.connect(), service.get("k"), service.set("k", 1), service.execute("PING")):
         with refuses(AccessDeniedError, "WRONGPASS") as caught:
             await call

@@ -71,6 +71,9 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
         "CACHE_ENABLED": "0",
         "CACHE_L1_MAX_BYTES": str(MiB),
         "CACHE_MAX_VALUE_BYTES": str(MiB),
+        "CACHE_ON_UNAVAILABLE": "Raise",
+        "CACHE_DEGRADED_TTL": "5",
+        "CACHE_ON_RESTART": "replay",
     }
     assert {variable.name for variable in VARIABLES} == {*environ, "REDIS_URL"}
     assert config(**environ) == RedisConfig(
@@ -95,6 +98,9 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
         enabled=False,
         l1_max_bytes=MiB,
         max_value_bytes=MiB,
+        on_unavailable="raise",
+        degraded_ttl=5.0,
+        on_restart="replay",
     )
 
 
@@ -164,6 +170,8 @@ def test_an_empty_variable_counts_as_unset(name: str, text: str) -> None:
         ("CACHE_ENABLED", "2", "one of true"),
         ("REDIS_TLS_VERIFY", "none", "one of true"),
         ("CACHE_L1_MAX_BYTES", "1", "an integer from 65536"),
+        ("CACHE_ON_UNAVAILABLE", "fail", "degrade or raise"),
+        ("CACHE_ON_RESTART", "flush", "epoch or replay or trust"),
         ("CACHE_MAX_VALUE_BYTES", "1G", "an integer from 1024 to 536870912"),
         ("REDIS_KEY_PREFIX", "a\nb", "control characters"),
     ],

@@ -10,9 +10,11 @@ import pytest
 
 from pika_redis import MISSING, RedisService
 from pika_redis.storage.near import Near
+from pika_redis.storage.remote import RemoteStore
+from pika_redis.storage.tiers import Tiers
 from pika_redis.wire.progress import Proof
 
-__all__ = ["Asked", "Tap", "heard", "is_served", "near_of"]
+__all__ = ["Asked", "Tap", "heard", "is_served", "near_of", "server_of"]
 
 
 @dataclass
@@ -58,6 +60,14 @@ class Tap:
 def near_of(service: RedisService) -> Near:
     """What the running loop holds of the server."""
     return service._nears.get()
+
+
+def server_of(service: RedisService) -> RemoteStore:
+    """The store that asks the server."""
+    store = service._store
+    server = store._server if isinstance(store, Tiers) else store
+    assert isinstance(server, RemoteStore)
+    return server
 
 
 async def heard(service: RedisService) -> None:

@@ -11,7 +11,7 @@ from pika_redis import RedisService, cache
 
 from ..wire.timing import turned
 from .raw import Raw
-from .tap import Tap, heard
+from .tap import Tap, heard, server_of
 
 DAY = 86400
 
@@ -47,7 +47,7 @@ async def test_a_tag_that_another_process_made_lives_as_long_as_a_batch_needs(
     near: RedisService, far: RedisService, shell: Raw
 ) -> None:
     await far.set("x", 1.5, ttl=10, tags=["t"])
-    tag = near._store._tags.keys(["t"])[1]  # type: ignore[attr-defined]
+    tag = server_of(near)._tags.keys(["t"])[1]
     assert shell("PTTL", tag) <= DAY * 1000
     await near.get_or_load_many(["k"], load_many, ttl=30 * DAY, tags=["t"])
     await near.execute("PING")  # what was sent without waiting has run

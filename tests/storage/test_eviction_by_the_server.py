@@ -12,7 +12,7 @@ from pika_redis import RedisService
 from pika_redis.testing import EmbeddedServer
 
 from .raw import Raw
-from .tap import near_of
+from .tap import near_of, server_of
 
 SECONDS = 60
 TAGS = [f"t{number}" for number in range(10)]
@@ -28,7 +28,7 @@ async def read_all(service: RedisService) -> None:
 
 def nonces(service: RedisService, shell: Raw) -> list[bytes | None]:
     """Of the epoch and the tags, as the server has them."""
-    found: list[bytes | None] = shell("MGET", *service._store._tags.keys(TAGS))  # type: ignore[attr-defined]
+    found: list[bytes | None] = shell("MGET", *server_of(service)._tags.keys(TAGS))
     return found
 
 

@@ -12,6 +12,7 @@ from pika_redis.testing import EmbeddedServer
 
 from .fleet import Source
 from .raw import Raw
+from .tap import heard
 
 CHANGES: dict[str, Callable[[RedisService], Awaitable[object]]] = {
     "delete": lambda service: service.delete("k"),
@@ -82,10 +83,27 @@ async def test_what_was_stored_is_served_and_what_can_not_be_stored_is_counted(s
         before = (await service.get_stats()).errors
         assert await service.get_or_load("new", lambda: "loaded") == "loaded"
         assert (await service.get_stats()).errors > before
-        for change in (service.set("k", "set"), service.add("new", "set"), service.increment("number")):
+        for change in (service.add("new", "set"), service.increment("number")):
             with pytest.raises(CacheServerError) as caught:
                 await change
             assert caught.value.code == "OOM"
+    with pytest.raises(CacheServerError, match="OOM"):
+        await services[0].with_options(on_unavailable="raise").set("k", "set")
+
+
+async def test_what_is_set_and_has_no_room_ends_what_stood_there(
+    services: list[RedisService], caplog: pytest.LogCaptureFixture
+) -> None:
+    for value in ("set", "again"):
+        await services[0].set("k", value)
+        for service in services:
+            await heard(service)
+            assert await service.get("k") is None
+    await services[0].set_many({"other": 1, "third": 2})
+    await heard(services[1])
+    assert await services[1].get("other") is None
+    assert [record.message[:24] for record in caplog.records] == ["values can't be stored, "]
+    assert not (await services[0].get_stats()).degraded
 
 
 async def test_callers_at_once_share_a_load_that_has_no_room(services: list[RedisService]) -> None:

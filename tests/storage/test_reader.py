@@ -8,9 +8,8 @@ import pytest
 
 from pika_redis import CacheServerError, RedisService
 from pika_redis.storage.reader import Reader
-from pika_redis.storage.remote import RemoteStore
 
-from .tap import is_served, near_of
+from .tap import is_served, near_of, server_of
 from .tracking_server import TrackingServer, push
 
 EPOCH, TAG = "p:#e", "p:#t:t"
@@ -46,9 +45,7 @@ async def mute(fake: TrackingServer) -> AsyncIterator[RedisService]:
 
 
 def reader_of(service: RedisService) -> Reader:
-    store = service._store
-    assert isinstance(store, RemoteStore)
-    return store._reader
+    return server_of(service)._reader
 
 
 def asked(fake: TrackingServer) -> list[str]:

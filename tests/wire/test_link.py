@@ -79,6 +79,9 @@ class Listening:
     def pushed(self, push: object) -> None:
         raise AssertionError("nothing is pushed here")
 
+    def resumed(self) -> None:
+        raise AssertionError("nothing stalls here")
+
     def lost(self) -> None:
         self.losses += 1
 

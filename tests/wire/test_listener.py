@@ -30,6 +30,9 @@ class Diary:
     def pushed(self, push: Push) -> None:
         self.lines.append(("pushed", push[1]))
 
+    def resumed(self) -> None:
+        raise AssertionError("nothing stalls here")
+
     def lost(self) -> None:
         self.lines.append("lost")
 

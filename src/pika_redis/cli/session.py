@@ -40,7 +40,7 @@ class Session:
 
     async def _work(self, task: Callable[[RedisService], Awaitable[T]], connect: bool) -> T:
         asyncio.get_running_loop().set_default_executor(_LookUps())
-        service = RedisService(self.target.config())
+        service = RedisService(self.target.config(), on_unavailable="raise")
         try:
             if connect:
                 await service.connect()

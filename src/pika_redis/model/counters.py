@@ -12,6 +12,7 @@ class Counters:
 
     __slots__ = (
         "__weakref__",
+        "degraded",
         "deletes",
         "errors",
         "evictions",
@@ -21,7 +22,9 @@ class Counters:
         "load_failures",
         "loads",
         "misses",
+        "outages",
         "refreshes",
+        "replayed",
         "sets",
         "stale",
         "undecodable",
@@ -46,3 +49,6 @@ class Counters:
         self.errors = 0
         self.undecodable = 0
         self.evictions = 0
+        self.outages = 0
+        self.replayed = 0
+        self.degraded = False

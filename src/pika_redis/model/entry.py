@@ -7,6 +7,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..errors import CacheUnavailableError
+
 __all__ = [
     "MAX_TAGS",
     "MAX_TAG_BYTES",
@@ -40,6 +42,8 @@ class Entry:
     """Logically expired by `mark_stale`, whatever its age."""
     body: object
     """For the store alone: what `Store.open` turns into the value."""
+    unproven_ms: float = 0.0
+    """For how long nobody could say whether it is current, in milliseconds; 0 = it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Found:
     """``L`` when another load is under way, ``F`` after failed ones, ``H`` while a writer's guard stands there."""
     body: object = None
     """For the store alone: what the key holds."""
+    cut: CacheUnavailableError | None = None
+    """Why the server could not be asked, when this is what this process's memory has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +167,5 @@ class Draft:
     """Whether an untagged integer may be stored as a counter. Loaded ones may not: they need epoch and age."""
     share: bool = False
     """Whether readers in this process may all be given the same object."""
+    degraded_ttl: float | None = None
+    """The longest life it may have in this process alone, while the server is gone; None = as the service has it."""

@@ -49,6 +49,12 @@ class CacheStats:
     """Keys that held foreign, corrupted or outdated bytes; each also counts as a miss."""
     evictions: int
     """Entries that the process's own memory dropped for room."""
+    outages: int
+    """Times that the server was gone and this process's memory stood in for it."""
+    degraded: bool
+    """Whether it does so now."""
+    replayed: int
+    """Invalidations made meanwhile that the server was told of when it was back."""
     key_count: int
     """Keys in the store: of this namespace in memory or with `exact=True`, else of the whole database."""
     memory_usage: int

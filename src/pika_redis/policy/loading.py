@@ -50,7 +50,15 @@ def draft_of(value: object, options: Options, tags: tuple[str, ...]) -> Draft | 
     if not ttl or (options.store_if is not None and not options.store_if(value)):
         return None
     life = jittered(ttl, options.ttl_jitter, random.random())  # noqa: S311 (jitter, not a secret)
-    return Draft(value, life, tags, options.extra, plain_integers=False, share=options.share)
+    return Draft(
+        value,
+        life,
+        tags,
+        options.extra,
+        plain_integers=False,
+        share=options.share,
+        degraded_ttl=options.degraded_ttl,
+    )
 
 
 FlightT = TypeVar("FlightT", bound=Load)

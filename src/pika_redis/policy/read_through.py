@@ -128,8 +128,10 @@ class ReadThrough:
         try:
             founds = await self._store.fetch_many(keys)
         except UNREACHABLE as error:
-            self._asking.failed(error)
+            self._failed(error, plan)
             return [None] * len(keys)
+        if founds and founds[0].cut is not None and plan.options.raises:
+            raise founds[0].cut
         self._asking.worked()
         return founds
 
@@ -163,10 +165,18 @@ class ReadThrough:
         try:
             found = await self._store.fetch(key, plan.tags, strict=plan.options.strict)
         except UNREACHABLE as error:
-            self._asking.failed(error)
+            self._failed(error, plan)
             return None
+        if found.cut is not None and plan.options.raises:
+            raise found.cut
         self._asking.worked()
         return found
+
+    def _failed(self, error: Exception, plan: Plan) -> None:
+        """The store could not be asked. Raises the error when that is for the caller to know."""
+        if plan.options.raises:
+            raise error
+        self._asking.failed(error)
 
     def _judge(self, found: Found | None, plan: Plan) -> Verdict:
         if found is None or found.entry is None:

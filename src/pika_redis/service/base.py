@@ -303,8 +303,8 @@ class Service(ReadingThrough):
         """A copy takes on its own options and namespace."""
         self._faces.add(self)
         self._options = options
-        if key_prefix is not None:
-            self._move(Namespace(check_prefix(key_prefix, "key_prefix")))
+        namespace = self._namespace if key_prefix is None else Namespace(check_prefix(key_prefix, "key_prefix"))
+        self._move(namespace)
         return self
 
     def _move(self, namespace: Namespace) -> None:

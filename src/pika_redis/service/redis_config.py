@@ -17,12 +17,15 @@ from typing import Never
 from ..errors import ArgumentTypeError, ConfigurationError
 from ..model.duration import Duration, to_seconds
 from ..model.secret import Secret
+from ..policy.rules.options import OnUnavailable
+from ..storage.standing import OnRestart
 from ..wire.address import Address, parse_url
 from .address_parts import refuse_contradiction, with_parts
 from .key_text import MIN_KEY_LENGTH
 
 __all__ = [
     "LIMITS",
+    "WORDS",
     "RedisConfig",
     "check_prefix",
     "create_redis_config",
@@ -42,8 +45,11 @@ LIMITS: dict[str, tuple[float, float]] = {
     "max_cache_key_length": (MIN_KEY_LENGTH, 1024 * 1024),
     "l1_max_bytes": (64 * 1024, 2**50),
     "max_value_bytes": (1024, 512 * 1024 * 1024),
+    "degraded_ttl": (0.001, _DAY),
 }
 """The lowest and highest value allowed of each number, in seconds, bytes or pieces."""
+WORDS: dict[str, tuple[str, ...]] = {"on_unavailable": ("degrade", "raise"), "on_restart": ("epoch", "replay", "trust")}
+"""What is allowed of each setting that is a word."""
 
 
 _LOCAL = Address()
@@ -80,6 +86,13 @@ class RedisConfig:
     """Bytes of the process's own memory for entries."""
     max_value_bytes: int = 64 * 1024 * 1024
     """Bytes of the largest value that is stored."""
+    on_unavailable: OnUnavailable = "degrade"
+    """Without the server: "degrade" = answer from this process's memory, "raise" = retry, then raise."""
+    degraded_ttl: float = 30.0
+    """Seconds a value lives at most in this process's memory while the server is gone."""
+    on_restart: OnRestart = "epoch"
+    """What to do about a server that was started anew with data from a file: "epoch" = end every entry, once for the
+    whole fleet; "replay" = repeat the invalidations of the last minute, as after a failover; "trust" = nothing."""
     lazy_connect: bool = True
     """False: entering ``async with`` raises when the server is unreachable, instead of starting degraded."""
 
@@ -87,10 +100,13 @@ class RedisConfig:
         if not isinstance(self.address, Address):
             raise ArgumentTypeError(f"address must be an Address, not {type(self.address).__name__}")
         check_prefix(self.key_prefix, "key_prefix")
-        for name in ("connect_timeout", "command_timeout", "stall_timeout", "retry_delay", "ttl"):
+        for name in ("connect_timeout", "command_timeout", "stall_timeout", "retry_delay", "ttl", "degraded_ttl"):
             _check_number(name, getattr(self, name))
         for name in ("retry_attempts", "max_cache_key_length", "l1_max_bytes", "max_value_bytes"):
             _check_number(name, getattr(self, name), whole=True)
+        for name, allowed in WORDS.items():
+            if getattr(self, name) not in allowed:
+                raise ConfigurationError(f"{name} must be {' or '.join(allowed)}, not {getattr(self, name)!r}")
         for name in ("compression_enabled", "enabled", "lazy_connect"):
             if not isinstance(getattr(self, name), bool):
                 raise ArgumentTypeError(f"{name} must be True or False, not {getattr(self, name)!r}")

@@ -16,9 +16,10 @@ from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
 from ..model.secret import Secret
 from ..policy.read_through import ReadThrough
-from ..policy.rules.options import Options
+from ..policy.rules.options import OnUnavailable, Options
 from ..policy.sync_read_through import SyncReadThrough
 from ..storage.copies import copier
+from ..storage.degraded import Degraded
 from ..storage.memory import MemoryStore
 from ..storage.namespace import Namespace
 from ..storage.near import Near
@@ -26,7 +27,9 @@ from ..storage.null import NullStore
 from ..storage.records import Records
 from ..storage.remote import RemoteStore, ServerOnlyStore
 from ..storage.shelf import Shelf
+from ..storage.standing import OnRestart
 from ..storage.store import Store
+from ..storage.tiers import Tiers
 from ..wire import connection as wire
 from ..wire.backoff import RetryPolicy
 from ..wire.commands import Mode, mode_of
@@ -76,6 +79,9 @@ class RedisSettings(TypedDict, total=False):
     enabled: bool
     l1_max_bytes: int
     max_value_bytes: int
+    on_unavailable: OnUnavailable
+    degraded_ttl: Duration
+    on_restart: OnRestart
     lazy_connect: bool
 
 
@@ -108,7 +114,10 @@ class RedisService(Service):
             serializer=serializer, limits=Limits(max_bytes=resolved.max_value_bytes, compress_from=compress_from)
         )
         super().__init__(
-            Namespace(resolved.key_prefix), Options(ttl=resolved.ttl), resolved.max_cache_key_length, codec
+            Namespace(resolved.key_prefix),
+            Options(ttl=resolved.ttl, on_unavailable=resolved.on_unavailable, degraded_ttl=resolved.degraded_ttl),
+            resolved.max_cache_key_length,
+            codec,
         )
         if resolved.address.kind in ("sentinel", "cluster"):
             raise ConfigurationError(f"{resolved.address} is not spoken by this version: it knows single servers")
@@ -118,6 +127,7 @@ class RedisService(Service):
         self._near_bytes = _near_bytes(l1, resolved.l1_max_bytes)
         self._nears = LoopLocal(self._make_near)
         shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
+        self._degraded = Degraded(shelf, self._counters, self._clock.monotonic)
         self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
         store = self._store_of(self._namespace)
         waits = resolved.enabled and resolved.address.kind != "memory"
@@ -188,7 +198,14 @@ class RedisService(Service):
         return self
 
     def _make_near(self, loop: asyncio.AbstractEventLoop) -> Near:
-        return Near(loop, _endpoint(self._config, self._tls), self._clock, self._counters, self._near_bytes)
+        return Near(
+            loop,
+            _endpoint(self._config, self._tls),
+            self._clock,
+            self._degraded,
+            self._near_bytes,
+            on_restart=self._config.on_restart,
+        )
 
     def _store_of(self, namespace: Namespace) -> Store:
         if not self._config.enabled:
@@ -196,8 +213,18 @@ class RedisService(Service):
         if self._config.address.kind == "memory":
             return self._memory.beside(namespace)
         records = Records(self._codec, self._counters)
-        store = RemoteStore if self._near_bytes else ServerOnlyStore
-        return store(self._nears, namespace, records, self._clock, self._counters)
+        kind = RemoteStore if self._near_bytes else ServerOnlyStore
+        server = kind(self._nears, namespace, records, self._clock, self._counters)
+        options = self._options
+        if options.raises:
+            return server
+        return Tiers(
+            server,
+            self._memory.beside(namespace),
+            self._degraded,
+            degraded_ttl=options.degraded_ttl,
+            stale_if_error=options.stale_if_error,
+        )
 
 
 def _checked(command: Sequence[str | bytes | float]) -> Command:
@@ -238,9 +265,16 @@ def _endpoint(config: RedisConfig, tls: SSLContext | None) -> Endpoint:
             command_timeout=config.command_timeout,
             reply_bytes=max(_LEAST_REPLY, 2 * config.max_value_bytes),  # others may write larger values than we do
         ),
-        retry=RetryPolicy(config.retry_attempts, config.retry_delay),
+        retry=_retry(config),
         connect_timeout=config.connect_timeout,
     )
+
+
+def _retry(config: RedisConfig) -> RetryPolicy:
+    """A call that memory can answer instead has one attempt."""
+    if config.on_unavailable == "degrade":
+        return RetryPolicy(0, config.retry_delay, patient=False)
+    return RetryPolicy(config.retry_attempts, config.retry_delay)
 
 
 def _embedded_url() -> str:

@@ -24,7 +24,7 @@ from .settings import CacheSettings
 __all__ = ["SETTING_NAMES", "resolve", "unknown_keyword"]
 
 _LONGEST_BARE_TIMEOUT = 300
-_TIMEOUTS = frozenset({"connect_timeout", "command_timeout", "stall_timeout", "retry_delay"})
+_TIMEOUTS = frozenset({"connect_timeout", "command_timeout", "stall_timeout", "retry_delay", "degraded_ttl"})
 
 SETTING_NAMES = (
     ADDRESS_NAMES
@@ -40,6 +40,9 @@ SETTING_NAMES = (
         "enabled",
         "l1_max_bytes",
         "max_value_bytes",
+        "on_unavailable",
+        "degraded_ttl",
+        "on_restart",
         "lazy_connect",
     }
 )

@@ -17,9 +17,11 @@ from ..errors import ArgumentError, ConfigurationError
 from ..model.duration import MAX_SECONDS, to_seconds
 from ..model.flag import FLAG_WORDS, to_flag
 from ..model.secret import Secret
+from ..policy.rules.options import OnUnavailable
+from ..storage.standing import OnRestart
 from ..wire.address import LOGIN_KINDS, Address, TlsFiles, parse_url
 from .address_parts import check_host
-from .redis_config import LIMITS, RedisConfig, check_prefix
+from .redis_config import LIMITS, WORDS, RedisConfig, check_prefix
 
 __all__ = ["VARIABLES", "CacheSettings", "environment_names_a_server"]
 
@@ -55,6 +57,10 @@ class CacheSettings:
     enabled: bool = True
     l1_max_bytes: int = 32 * 1024 * 1024
     max_value_bytes: int = 64 * 1024 * 1024
+    on_unavailable: OnUnavailable = "degrade"
+    degraded_ttl: float = 30
+    """Seconds."""
+    on_restart: OnRestart = "epoch"
     stated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The fields that the environment set."""
 
@@ -96,6 +102,9 @@ class CacheSettings:
             enabled=self.enabled,
             l1_max_bytes=self.l1_max_bytes,
             max_value_bytes=self.max_value_bytes,
+            on_unavailable=self.on_unavailable,
+            degraded_ttl=self.degraded_ttl,
+            on_restart=self.on_restart,
         )
 
 
@@ -173,6 +182,13 @@ def _ttl(text: str, variable: _Variable) -> float:
     return seconds
 
 
+def _word(text: str, variable: _Variable) -> str:
+    word, allowed = text.strip().lower(), WORDS[variable.limit]
+    if word not in allowed:
+        raise ConfigurationError(f"{variable.name}{_shown(text)} must be {' or '.join(allowed)}")
+    return word
+
+
 def _seconds(text: str, unit: float, variable: _Variable) -> float:
     """Of a bare number in that unit, or of text that says its unit; NaN for neither."""
     try:
@@ -219,6 +235,9 @@ VARIABLES = (
     _Variable("CACHE_ENABLED", "enabled", _flag),
     _Variable("CACHE_L1_MAX_BYTES", "l1_max_bytes", _integer, "l1_max_bytes"),
     _Variable("CACHE_MAX_VALUE_BYTES", "max_value_bytes", _integer, "max_value_bytes"),
+    _Variable("CACHE_ON_UNAVAILABLE", "on_unavailable", _word, "on_unavailable"),
+    _Variable("CACHE_DEGRADED_TTL", "degraded_ttl", _ttl, "degraded_ttl"),
+    _Variable("CACHE_ON_RESTART", "on_restart", _word, "on_restart"),
 )
 
 

@@ -35,6 +35,7 @@ class Counting:
             run = near.node.run(COUNT, key, arguments, Repeat.UNSENT, near.ends_copies((key,)))
             reply = cast("list[Reply]", await run)
             if reply[0] == 1:
+                near.journal.forget((key,))
                 return int(cast("bytes", reply[1]))
             if reply[0] == 0:
                 raise KeyNotFoundError(f"there is no counter at {key!r} and create is False")

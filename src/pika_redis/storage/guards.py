@@ -17,6 +17,7 @@ from ..wire.connection import Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.scripts import HOLD, INVAL, RELEASE, RENEW, UNHOLD
+from ..wire.slots import Observer
 from .namespace import Namespace
 from .near import Near
 
@@ -57,15 +58,18 @@ class RemoteGuards:
         except CacheServerError as error:
             if error.code != "OOM":
                 raise
-            await near.node.run(INVAL, place, (), Repeat.ALWAYS, ends)
+            await near.node.run(INVAL, place, (), Repeat.ALWAYS, self._deleted(near, place))
             return False
 
     async def let_go(self, places: Sequence[str], token: bytes) -> None:
         """End the holds, and what stands in their places without one. Raises as `hold`."""
         near = self._nears.get()
         await asyncio.gather(
-            *[near.node.run(UNHOLD, place, (token,), Repeat.ALWAYS, near.ends_copies((place,))) for place in places]
+            *[near.node.run(UNHOLD, place, (token,), Repeat.ALWAYS, self._deleted(near, place)) for place in places]
         )
+
+    def _deleted(self, near: Near, place: str) -> Observer:
+        return near.ends_deleted((place,), self._namespace.epoch_key)
 
     # -- locks ------------------------------------------------------------------------------------------------
 

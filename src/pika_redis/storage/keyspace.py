@@ -33,7 +33,8 @@ class Keyspace:
             if delete:
                 near = self._nears.get()
                 keys = [key.decode("utf-8", "surrogateescape") for key in page]
-                count += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(keys)))
+                see = near.ends_deleted(keys, self._namespace.epoch_key)
+                count += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, see))
             else:
                 count += len(page)
         return count

@@ -33,7 +33,6 @@ from functools import partial
 
 from ..errors import CacheUnavailableError
 from ..model.clock import Clock
-from ..model.counters import Counters
 from ..wire.connection import Connection, Reply
 from ..wire.endpoint import Endpoint
 from ..wire.framing import Push
@@ -42,9 +41,12 @@ from ..wire.node import Node
 from ..wire.progress import Proof
 from ..wire.replies import Disconnected
 from ..wire.slots import Observer, ignored
+from .degraded import Degraded
 from .eviction import S3Fifo
+from .left import Left
 from .nonces import Nonces
 from .records import Record
+from .standing import OnRestart, Standing
 from .unsent import Unsent
 from .watches import Watches
 
@@ -64,18 +66,28 @@ class Near:
     """The near side of one server, in one event loop. The listener of its connection T."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, counters: Counters, max_bytes: int
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        clock: Clock,
+        degraded: Degraded,
+        max_bytes: int,
+        *,
+        on_restart: OnRestart = "epoch",
     ) -> None:
-        self.node = Node(loop, endpoint, clock, self if max_bytes else None)
+        self.node = node = Node(loop, endpoint, clock, self, track=max_bytes > 0)
+        self.standing = Standing(loop, degraded, lambda: node.connection, on_restart)
         self.tracks = False
         """Whether the server tells of changes; when it doesn't, nothing is kept and nonces are read with each entry."""
         self.nonces = Nonces()
+        self.journal = degraded.journal
         self.watches = Watches(loop)
         self.unsent = Unsent(loop, self.node)
         self.copies: dict[str, Record] = {}
         self.proof = Proof()
         self.now = clock.monotonic
-        self._counters = counters
+        self._counters = degraded.counters
+        self._left = Left()
         self._max_bytes = max_bytes
         self._queues: S3Fifo[Record] = S3Fifo(max_bytes)
         self._asking = False
@@ -88,11 +100,14 @@ class Near:
     # -- as the listener of T -----------------------------------------------------------------------------------
 
     def made(self, connection: Connection, facts: ServerFacts) -> None:
+        heard = self._left.since
+        self._left = Left(since=self.now())
         self._forget()
         self.proof = connection.proof
         self.tracks = facts.untracked is None
         self._reread_at = self.now() + _REREAD
-        if not self.tracks and not self._said:
+        self.standing.meet(facts, heard)
+        if not self.tracks and not self._said and self._max_bytes:
             self._said = True
             _log.warning("the server does not tell of changed keys, every read asks it: %s", facts.untracked)
 
@@ -105,9 +120,14 @@ class Near:
         for key in push[1]:
             self.changed(key.decode("utf-8", "surrogateescape"))
 
+    def resumed(self) -> None:
+        self.standing.resume()
+
     def lost(self) -> None:
         self.tracks = False
+        copies, since = self.copies, max(self.proof.at, self._left.since)
         self.proof = Proof()
+        self._left = Left(copies, self.nonces.leave(), since)
         self._forget()
 
     # -- copies -----------------------------------------------------------------------------------------------
@@ -145,6 +165,39 @@ class Near:
         self._drop(key)
         self.nonces.end(key)
         self.watches.wake(key)
+
+    def unproven(self, key: str) -> tuple[Record, float] | None:
+        """A copy of which the server said nothing for some time, since it is gone, and for how many seconds."""
+        record = self.copies.get(key)
+        since = self.proof.at
+        if record is None:
+            record, since = self._left.get(key), self._left.since
+        elif not record.is_current():
+            return None
+        return None if record is None else (record, max(0.001, self.now() - since))
+
+    def end_all(self, keys: Sequence[str]) -> None:
+        """These were invalidated by this process, whether the server knows or not."""
+        for key in keys:
+            self._left.end(key)
+            self.changed(key)
+
+    def end_everything(self) -> None:
+        """All that this process holds was invalidated."""
+        self._left.clear()
+        self._forget()
+
+    def ends_deleted(self, keys: Sequence[str], epoch_key: str) -> Observer:
+        """The same as `ends_copies`, for a delete, which is remembered for a server that may forget it."""
+
+        def see(reply: Reply) -> Reply:
+            for key in keys:
+                self.changed(key)
+            if not isinstance(reply, Exception):
+                self.journal.done(keys, epoch_key)
+            return reply
+
+        return see
 
     def ends_copies(self, keys: Sequence[str]) -> Observer:
         """An observer for the reply to an own write of these keys."""
@@ -184,10 +237,12 @@ class Near:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self.standing.end()
         await self.node.aclose()
 
     def abandon(self) -> None:
         """In a forked child, or when the loop is closed."""
+        self.standing.end()
         self.node.abandon()
 
     # -- staying believable -------------------------------------------------------------------------------------

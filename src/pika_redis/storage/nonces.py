@@ -20,12 +20,13 @@ __all__ = ["HOLD_MARK", "Nonce", "Nonces", "nonce_in"]
 HOLD_MARK = b"H\xff"
 """How a writer's hold begins, in the place of an entry or a tag."""
 _NONCE = 8
+_SIZES = (1 + _NONCE + 4, 1 + _NONCE + 4 + 8)  # an epoch that was ended for a cause ends with it
 _MOST = 100_000
 
 
 def nonce_in(raw: Reply) -> bytes | None:
     """The nonce in the value of a tag or an epoch; None when it is missing or holds something else."""
-    if isinstance(raw, bytes) and len(raw) == 1 + _NONCE + 4 and raw[:1] == b"T":
+    if isinstance(raw, bytes) and len(raw) in _SIZES and raw[:1] == b"T":
         return raw[1:9]
     return None
 
@@ -33,11 +34,13 @@ def nonce_in(raw: Reply) -> bytes | None:
 class Nonce:
     """What is known of one tag or epoch."""
 
-    __slots__ = ("now", "used")
+    __slots__ = ("now", "used", "was")
 
     def __init__(self) -> None:
         self.now: bytes | None = None
         """The nonce as it stands; None = not known."""
+        self.was: bytes | None = None
+        """The nonce as it stood when the server was last heard of, once it was cut off."""
         self.used = False
         """Whether something was compared with it since it was last read."""
 
@@ -82,6 +85,14 @@ class Nonces:
             self._nonces[key].used = False
         self.changes += 1
         return keys
+
+    def leave(self) -> dict[str, Nonce]:
+        """What was known when the server was cut off, by key, in `Nonce.was`; nothing is known any more."""
+        left = self._nonces
+        for nonce in left.values():
+            nonce.was = nonce.now
+        self.clear()
+        return left
 
     def clear(self) -> None:
         """Nothing is known any more."""

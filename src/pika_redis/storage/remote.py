@@ -54,8 +54,8 @@ class RemoteStore:
     def __init__(
         self, nears: LoopLocal[Near], namespace: Namespace, records: Records, clock: Clock, counters: Counters
     ) -> None:
-        self._nears = nears
-        self._namespace = namespace
+        self._nears = self.nears = nears
+        self.namespace = namespace
         self._prefix = namespace.prefix
         self._epoch_key = namespace.epoch_key
         self._records = records
@@ -146,6 +146,10 @@ class RemoteStore:
             return Found(None, b"", capture)
         entry = self._records.entry(record) if record.live else None
         return Found(entry, record.identity, capture, self._records.failure(record), record.marker, record)
+
+    def entry(self, record: Record) -> Entry:
+        """A copy as policy sees it."""
+        return self._records.entry(record)
 
     def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
         return self._records.value(cast("Record", entry.body), share=share)
@@ -238,6 +242,7 @@ class RemoteStore:
 
         def see(replies: Reply) -> Reply:
             ends(replies)
+            near.journal.forget([key for key, _, _ in packed])
             self._tags.learn(near, tags, cast("list[Reply]", replies)[-1])
             current.append(self._tags.captured(near, tags))
             return replies
@@ -283,7 +288,8 @@ class RemoteStore:
         gone = 0
         for start in range(0, len(keys), _CHUNK):
             page = keys[start : start + _CHUNK]
-            gone += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(page)))
+            ends = near.ends_deleted(page, self._epoch_key)
+            gone += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, ends))
         return gone
 
     async def touch(self, key: str, ttl: float) -> bool:
@@ -309,7 +315,7 @@ class RemoteStore:
         if record is not None and record.is_foreign():
             return False
         # What is dead gets a new identity too, and a lease goes: no load that began before may be stored in its place.
-        ends = near.ends_copies((key,))
+        ends = near.ends_deleted((key,), self._epoch_key)
         marked = await near.node.run(MARK_STALE, key, (os.urandom(IDENTITY - 1),), Repeat.ALWAYS, ends)
         return bool(marked) and self._fresh_value(record) is not MISSING
 
@@ -336,7 +342,7 @@ class RemoteStore:
         await self._guards.let_go(self._places(keys, tags), token)
 
     def _places(self, keys: Sequence[str], tags: Sequence[str]) -> list[str]:
-        return [*keys, *map(self._namespace.tag_key, tags)]
+        return [*keys, *map(self.namespace.tag_key, tags)]
 
     async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
         return await self._guards.take_lock(key, token, ttl, patience)

@@ -157,7 +157,7 @@ class RemoteTags:
         near = self._nears.get()
         for start in range(0, len(keys), _PAGE):
             page = keys[start : start + _PAGE]
-            await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_copies(page))
+            await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_deleted(page, self._namespace.epoch_key))
 
     def _make_command(self, key: str, nonce: bytes, full: int) -> Command:
         """The reply is what stood there before."""

@@ -148,6 +148,17 @@ class Shelf:
         if self.slots.get(slot.key) is slot:
             del self.slots[slot.key]
 
+    def clear(self) -> None:
+        """Every entry goes, and what loads under way would store; holds and locks stay."""
+        with self.lock:
+            self.slots, self.tags, self.born, self.leases = {}, {}, {}, {}
+            self.queues.clear()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that an invalidation could end."""
+        return not (self.slots or self.leases or self.tags)
+
     def forget_all_after_fork(self) -> None:
         """A child starts empty: deletes in its parent would never reach it."""
         self.lock = threading.Lock()

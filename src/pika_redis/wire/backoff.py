@@ -47,6 +47,8 @@ class RetryPolicy:
 
     attempts: int = 3
     delay: float = 0.5
+    patient: bool = True
+    """Whether calls wait for a connection that is made again after one that failed; else they are refused at once."""
 
     def pause(self, attempt: int, roll: float | None = None) -> float:
         """Seconds before repeat number `attempt` (from 0): between half and all of `delay * 2^attempt`."""

@@ -69,31 +69,10 @@ class Connection(asyncio.Protocol):
     """The protocol object of one socket. `call` and `call_many` are synchronous: they queue and return a future."""
 
     __slots__ = (
-        "__weakref__",
-        "_admitted",
-        "_limits",
-        "_line",
-        "_loop",
-        "_lost",
-        "_new_future",
-        "_now",
-        "_on_lost",
-        "_on_push",
-        "_out",
-        "_reader",
-        "_room",
-        "_silent",
-        "_slots",
-        "_stalled",
-        "_transport",
-        "_upload",
-        "_watch",
-        "_writable",
-        "closed",
-        "heard",
-        "hung_up",
-        "proof",
-    )
+        "__weakref__", "_admitted", "_limits", "_line", "_loop", "_lost", "_new_future", "_now", "_on_lost",
+        "_on_push", "_out", "_reader", "_room", "_silent", "_slots", "_stalled", "_transport", "_upload", "_watch",
+        "_writable", "closed", "heard", "hung_up", "on_resumed", "proof",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -109,6 +88,8 @@ class Connection(asyncio.Protocol):
         """Whether the server has sent anything since `serve`."""
         self.hung_up = False
         """Whether it was we who closed."""
+        self.on_resumed: Callable[[], None] = ignore
+        """Called when a stall ends, before the replies that end it are handed out."""
         self.proof = Proof()
         self._loop = loop
         self._now = now
@@ -217,6 +198,7 @@ class Connection(asyncio.Protocol):
         self.heard = True
         if self._stalled:
             self._stalled, self._admitted = False, self._limits.in_flight
+            self.on_resumed()
         try:
             if b"|" in data:
                 self._parse_with_care(data)
@@ -392,9 +374,12 @@ class Connection(asyncio.Protocol):
         slots, self._slots = self._slots, deque()
         self._out = []
         self._room = self._limits.unsent_bytes
+        waited = min(self._silent / _TICKS, 1.0) * self._limits.stall if self._silent else 0.0
         if not self._loop.is_closed():
             for at, slot in enumerate(slots):
-                refuse(slot, Disconnected(reason, sent=at < first_unsent))
+                lost = Disconnected(reason, sent=at < first_unsent)
+                lost.waited = waited
+                refuse(slot, lost)
             for waiter in self._line.dissolve():
                 waiter.refuse(Disconnected(reason, sent=False))
         self._on_lost(self, reason)

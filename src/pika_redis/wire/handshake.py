@@ -25,9 +25,10 @@ from .endpoint import Credentials
 from .framing import pack_all
 from .replies import NotServing
 
-__all__ = ["Client", "Credentials", "Login", "ServerFacts", "TimeSample", "shake_hands"]
+__all__ = ["Client", "Credentials", "Login", "Past", "ServerFacts", "TimeSample", "shake_hands"]
 
 
+_INFO: Final[Command] = ("INFO", "server", "replication", "persistence")
 _CODE: Final = re.compile(r"[A-Z]{2,16}")
 _NOT_NOW: Final = ("max number of clients", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
 _ONLY_RESP2: Final = ("NOPROTO", "unknown command")
@@ -77,6 +78,20 @@ class TimeSample:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """Where the data of a server come from."""
+
+    run_id: str
+    """Another one each time a server is started."""
+    replication_id: str
+    """Another one when a replica takes its primary's place."""
+    uptime: float
+    """Seconds since it was started."""
+    from_file: bool
+    """Whether it began with data that it loaded, from a file or from a primary."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerFacts:
     """What the server said of itself and of this connection."""
 
@@ -88,6 +103,8 @@ class ServerFacts:
     """None when the user may not ask for CLIENT INFO; its successor then can't end it."""
     untracked: str | None = None
     """Why the server does not tell of changed keys; None when it does."""
+    past: Past | None = None
+    """Where its data come from; None when it may not be asked, or was not."""
 
 
 async def shake_hands(connection: Connection, login: Login, predecessor: Client | None, clock: Clock) -> ServerFacts:
@@ -125,7 +142,8 @@ class _Asked:
         except (AttributeError, TypeError, ValueError):
             raise CacheUnavailableError("what answers is no Redis or Valkey server") from None
         name, version, role = (_text(facts.get(fact, "unknown")) for fact in ("server", "version", "role"))
-        return ServerFacts(name, version, role, time, _client(replies["CLIENT INFO"]), _untracked(replies))
+        past = _past(_fields_of_info(replies.get("INFO")))
+        return ServerFacts(name, version, role, time, _client(replies["CLIENT INFO"]), _untracked(replies), past)
 
 
 async def _ask(connection: Connection, commands: dict[str, Command], clock: Clock) -> _Asked:
@@ -151,14 +169,28 @@ def _facts_of_info(info: Reply) -> dict[str, Reply]:
 
     Raises CacheUnavailableError for one that is too old.
     """
-    if not isinstance(info, bytes):
+    fields = _fields_of_info(info)
+    if not fields:
         return {}
-    fields = dict(line.split(":", 1) for line in _text(info).splitlines() if ":" in line)
     version = fields.get("redis_version", "")
     if version.split(".")[0].isdigit() and int(version.split(".")[0]) < _OLDEST:
         raise CacheUnavailableError(f"the server is Redis {version}; {_OLDEST}.0 is the oldest that can be used")
     name = fields.get("server_name", "redis")
     return {"server": name, "version": fields.get(f"{name}_version", version), "role": fields.get("role", "unknown")}
+
+
+def _fields_of_info(info: Reply) -> dict[str, str]:
+    if not isinstance(info, bytes):
+        return {}
+    return dict(line.split(":", 1) for line in _text(info).splitlines() if ":" in line)
+
+
+def _past(fields: dict[str, str]) -> Past | None:
+    try:
+        loaded = fields.get("rdb_last_load_keys_loaded", "0") != "0" or fields.get("aof_enabled") == "1"
+        return Past(fields["run_id"], fields.get("master_replid", ""), float(fields["uptime_in_seconds"]), loaded)
+    except (KeyError, ValueError):
+        return None
 
 
 def _untracked(replies: dict[str, Reply]) -> str | None:
@@ -183,11 +215,7 @@ def _older_commands(login: Login, predecessor: Client | None) -> dict[str, Comma
     if credentials.password is not None or credentials.username is not None:
         user = () if credentials.username is None else (credentials.username,)
         commands["AUTH"] = ("AUTH", *user, credentials.password or "")
-    return {
-        **commands,
-        **_commands_behind(login, predecessor, ("CLIENT", "TRACKING", "OFF")),
-        "INFO": ("INFO", "server", "replication"),
-    }
+    return {**commands, **_commands_behind(login, predecessor, ("CLIENT", "TRACKING", "OFF"))}
 
 
 def _commands_behind(login: Login, predecessor: Client | None, tracking: Command) -> dict[str, Command]:
@@ -200,6 +228,7 @@ def _commands_behind(login: Login, predecessor: Client | None, tracking: Command
         commands["CLIENT TRACKING"] = tracking
     if login.credentials.db:
         commands["SELECT"] = ("SELECT", login.credentials.db)
+    commands["INFO"] = _INFO
     commands["TIME"] = ("TIME",)
     return commands
 

@@ -89,6 +89,11 @@ class Link:
         self._mendings = Bucket(10, per_second=1)
         self._predecessor: Client | None = None
 
+    @property
+    def failure(self) -> CacheError:
+        """Why there is no connection, or why the last one was lost."""
+        return self._failure
+
     async def ready(self) -> None:
         """Wait for a usable connection, at most the stall timeout.
 
@@ -103,7 +108,7 @@ class Link:
             raise CacheTimeoutError(f"{self._endpoint}: the server makes no progress")
         self._connect_in_background()
         attempt = self._attempt
-        if attempt is None:
+        if attempt is None or (self._failures and not self._endpoint.retry.patient):
             raise copy.copy(self._failure)  # every caller attaches its own traceback
         stall = self._endpoint.limits.stall
         await self._waiting.wait(max(0.0, self._began + stall - self._loop.time()))
@@ -169,8 +174,9 @@ class Link:
         except CacheError as error:
             return error
         connection, facts = opened
-        self._listener.made(connection, facts)
         self.connection = connection
+        connection.on_resumed = self._listener.resumed
+        self._listener.made(connection, facts)
         self._predecessor = facts.client
         self._made_at = self._loop.time()
         return None

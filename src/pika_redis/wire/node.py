@@ -8,6 +8,12 @@ refuses. The hot path of the rooms above is therefore ``await node.connection.ca
 - `Repeat.UNSENT`: commands that may run only once (SET, INCR). Not sent: repeated. Sent: `OutcomeUnknownError`.
 - `Repeat.NEVER`: a store after a load; it must not land behind a later delete, and losing it costs one miss.
 
+A call has one budget: what its first attempt took counts too, and all its waiting for a connection and for the second
+attempt together takes no longer than the stall timeout. Whether there are more attempts, the retry policy says.
+
+A server that refuses most calls, or stalls again and again, opens the breaker: then `connection` refuses for it, and
+one PING at a time asks whether it has recovered.
+
 All writes of keys go over T, so an abandoned command stays ahead of its successors. The second connection, X, is
 lazy and serves one caller at a time: commands of the user's own. Blocking ones get a connection each.
 """
@@ -24,6 +30,7 @@ from typing import TypeVar, cast
 
 from ..errors import (
     CacheClosedError,
+    CacheError,
     CacheServerError,
     CacheTimeoutError,
     CacheUnavailableError,
@@ -31,6 +38,7 @@ from ..errors import (
     OverloadedError,
 )
 from ..model.clock import Clock, SystemClock
+from .circuit import Circuit
 from .clock import ServerClock
 from .connection import Command, Connection, Reply, ignore
 from .crowd import Crowd
@@ -66,6 +74,8 @@ class Node:
         endpoint: Endpoint,
         clock: Clock | None = None,
         listener: Listener | None = None,
+        *,
+        track: bool | None = None,
     ) -> None:
         self.connection: Connection | NoConnection = NoConnection()
         """The connection T, or what stands in for it."""
@@ -78,8 +88,10 @@ class Node:
         self._endpoint = endpoint
         self._dialer = Dialer(loop, endpoint, self._clock)
         self._listener = listener or Nobody()
-        self._tracked = Link(loop, endpoint, self._dialer, self, track=listener is not None, keep=True)
+        track = listener is not None if track is None else track
+        self._tracked = Link(loop, endpoint, self._dialer, self, track=track, keep=True)
         self._spare = Link(loop, endpoint, self._dialer, Nobody())
+        self._circuit = Circuit(loop, self._clock, self._tracked, opened=self._refuse, closed=self._admit)
         self._turn = asyncio.Lock()
         self._scripts: set[str] = set()  # the digests that the server has seen from this connection
         self._waiting = Crowd(loop)
@@ -191,6 +203,7 @@ class Node:
         failure = self._seen(lost)
         attempt = 0
         while True:
+            self._circuit.failed(lost)
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:
@@ -198,8 +211,7 @@ class Node:
             if repeat is Repeat.NEVER or isinstance(lost, Full):
                 raise failure from lost
             try:
-                await self.ready()
-                return await send()
+                return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
             except Disconnected as error:
                 lost, failure = error, self._seen(error)
             except CacheUnavailableError as error:
@@ -208,6 +220,18 @@ class Node:
                 raise failure from lost
             await self._waiting.wait(self._endpoint.retry.pause(attempt))
             attempt += 1
+
+    async def _once_more(self, send: Callable[[], Awaitable[_ReplyT]], seconds: float) -> _ReplyT:
+        """Send as soon as there is a connection, within so many seconds. Raises Disconnected, and as `ready`."""
+        limit = asyncio.timeout(max(0.0, seconds) if math.isfinite(seconds) else None)
+        try:
+            async with limit:
+                await self.ready()
+                return await send()
+        except TimeoutError as error:
+            if not limit.expired() or isinstance(error, CacheError):
+                raise
+            raise CacheTimeoutError(f"{self._endpoint}: no answer within {self._endpoint.limits.stall:g} s") from None
 
     def _seen(self, lost: Disconnected) -> CacheUnavailableError:
         kind: type[CacheUnavailableError] = CacheUnavailableError
@@ -223,12 +247,26 @@ class Node:
         Raises CacheUnavailableError (with the reason of the last attempt), CacheTimeoutError, AccessDeniedError,
         CacheClosedError.
         """
+        if self._circuit.is_open:
+            raise CacheUnavailableError(
+                f"{self._endpoint}: it fails too often and is left alone: {self._circuit.failure}"
+            )
         await self._tracked.ready()
+
+    def _refuse(self) -> None:
+        """The breaker opened."""
+        self.connection = NoConnection()
+
+    def _admit(self) -> None:
+        """The breaker closed."""
+        self.connection = self._tracked.connection
+        self._listener.resumed()
 
     # -- as the listener of T ------------------------------------------------------------------------------------
 
     def made(self, connection: Connection, facts: ServerFacts) -> None:
-        self.connection = connection
+        if not self._circuit.is_open:
+            self.connection = connection
         self.facts = facts
         self._scripts.clear()
         self._server_clock.forget()
@@ -238,7 +276,12 @@ class Node:
     def pushed(self, push: Push) -> None:
         self._listener.pushed(push)
 
+    def resumed(self) -> None:
+        if not self._circuit.is_open:
+            self._listener.resumed()
+
     def lost(self) -> None:
+        self._circuit.lost(self.connection)
         self.connection = NoConnection()
         self._listener.lost()
 
@@ -299,6 +342,7 @@ class Node:
     async def aclose(self) -> None:
         """Close all connections and stop connecting; callers that wait get CacheClosedError."""
         self._ended = True
+        self._circuit.end()
         self._waiting.wake()
         try:
             await self._tracked.aclose()
@@ -308,6 +352,7 @@ class Node:
 
     def abandon(self) -> None:
         """Let go of the sockets without a word: in a forked child, or when the loop is closed."""
+        self._ended = True
         self._tracked.abandon()
         self._spare.abandon()
         self._dialer.abandon()

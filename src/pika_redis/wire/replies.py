@@ -24,6 +24,9 @@ _LONGEST_TEXT: Final = 300
 class Disconnected(CacheUnavailableError):
     """A command got no answer. `sent` tells whether the server may have run it."""
 
+    waited = 0.0
+    """About how many seconds of its patience the caller has spent, at least."""
+
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
         self.sent = sent

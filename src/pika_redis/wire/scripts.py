@@ -14,6 +14,7 @@ from .framing import Command
 
 __all__ = [
     "COUNT",
+    "END_AGAIN",
     "HOLD",
     "INVAL",
     "KEEP",
@@ -22,6 +23,7 @@ __all__ = [
     "RENEW",
     "RENEW_TAG",
     "REPLACE",
+    "ROTATE",
     "UNHOLD",
     "Script",
 ]
@@ -61,6 +63,8 @@ def _keys(key: str | Sequence[str] | Sequence[bytes]) -> tuple[str | bytes | int
 
 
 COUNT: Final = Script("count")
+END_AGAIN: Final = Script("end_again")
+ROTATE: Final = Script("rotate")
 KEEP: Final = Script("keep")
 RELEASE: Final = Script("release")
 RENEW: Final = Script("renew")

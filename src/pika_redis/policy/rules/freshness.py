@@ -43,8 +43,11 @@ def judge(entry: Entry, now_ms: int, windows: Windows) -> Verdict:
 
     An entry that seems to be born in the future has age 0: clocks may disagree, ages may not be negative. One that
     lives no longer than the window (a None with its own short ttl, say) is refreshed in the last half of its life, or
-    every read of it would load.
+    every read of it would load. One that nobody can vouch for, since the server is gone, is for emergencies alone.
     """
+    if entry.unproven_ms:
+        late = max(0, now_ms - entry.born_ms - entry.fresh_ms) if entry.fresh_ms else 0
+        return Verdict.SPARE if max(late, entry.unproven_ms) < windows.spare_ms else Verdict.STALE
     age = max(0, now_ms - entry.born_ms)
     if entry.marked_stale:
         return _expired(max(0, age - entry.fresh_ms) if entry.fresh_ms else 0, windows)

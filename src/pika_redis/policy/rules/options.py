@@ -25,14 +25,17 @@ __all__ = [
     "CacheOptions",
     "Consistency",
     "LoadOptions",
+    "OnUnavailable",
     "Options",
     "ServiceOptions",
     "check_consistency",
+    "check_on_unavailable",
     "resolve",
 ]
 
 _LONGEST_BARE_TIMEOUT = 300.0
 Consistency: TypeAlias = Literal["eventual", "strict"]
+OnUnavailable: TypeAlias = Literal["degrade", "raise"]
 
 
 class LoadOptions(TypedDict, total=False):
@@ -62,6 +65,10 @@ class LoadOptions(TypedDict, total=False):
     """"strict" asks the server whatever this process holds. Default "eventual"."""
     context: Literal["caller", "clean"]
     """Whether a load sees a copy of its caller's context variables or none. Default "caller"."""
+    on_unavailable: OnUnavailable
+    """Without the server: "degrade" answers from this process's memory, "raise" raises. Default "degrade"."""
+    degraded_ttl: Duration
+    """The longest life of a value in this process's memory while the server is gone. Default 30."""
     share: bool
     """Give all readers in this process the same object, even a mutable one. Default False."""
     enabled: bool
@@ -101,6 +108,8 @@ class Options:
     store_if: Callable[[Any], bool] | None = None
     consistency: Consistency = "eventual"
     context: Literal["caller", "clean"] = "caller"
+    on_unavailable: OnUnavailable = "degrade"
+    degraded_ttl: float = 30.0
     share: bool = False
     enabled: bool = True
 
@@ -113,6 +122,11 @@ class Options:
     def strict(self) -> bool:
         """Whether the server has to be asked, whatever this process holds."""
         return self.consistency == "strict"
+
+    @property
+    def raises(self) -> bool:
+        """Whether the want of a server is an error to the caller."""
+        return self.on_unavailable == "raise"
 
     @cached_property
     def windows(self) -> Windows:
@@ -227,6 +241,13 @@ def _context(name: str, value: object) -> object:
     return value
 
 
+def check_on_unavailable(name: str, value: object) -> OnUnavailable:
+    """One of the two. Raises ConfigurationError for anything else."""
+    if value not in ("degrade", "raise"):
+        raise ConfigurationError(f"{name} must be 'degrade' or 'raise', not {value!r}")
+    return value
+
+
 _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "ttl": _ttl,
     "ttl_jitter": _share_of,
@@ -241,6 +262,8 @@ _CHECKS: Mapping[str, Callable[[str, object], object]] = {
     "store_if": _predicate,
     "consistency": check_consistency,
     "context": _context,
+    "on_unavailable": check_on_unavailable,
+    "degraded_ttl": _ttl,
     "share": _boolean,
     "enabled": _boolean,
 }

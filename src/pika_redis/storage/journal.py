@@ -1,0 +1,98 @@
+"""Invalidations that a server does not know, or may have forgotten.
+
+Two lists of full keys, entries, tags and epochs alike, since all of them are ended by deleting a key:
+
+- *waiting*: the server could not be reached, or refused. They are deleted before anything it holds is trusted again.
+- *acknowledged*: those of the last minute. Replication is asynchronous, so a server that takes another's place, or one
+  that was restarted from a file, may not have heard of them; then they are deleted once more, but not what is no entry
+  of ours by then: somebody may be counting there.
+
+Both are bounded. What no longer fits ends the epoch of its namespace: every entry of it, in one key. (Counters carry no
+epoch; a counter whose delete did not fit stays.)
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from ..model.forks import forget_after_fork
+
+__all__ = ["MINUTE", "MOST", "Journal"]
+
+MINUTE: Final = 60.0
+"""Seconds for which what was acknowledged is remembered."""
+MOST: Final = 10_000
+"""Keys in each of the two lists."""
+
+
+class Journal:
+    """The journal of one service in this process. From any thread."""
+
+    def __init__(self, now: Callable[[], float], most: int = MOST) -> None:
+        self._now = now
+        self._most = most
+        self.forget_all_after_fork()
+        forget_after_fork(self)
+
+    def forget_all_after_fork(self) -> None:
+        """A child has invalidated nothing; its parent sees to what it has."""
+        self._lock = threading.Lock()
+        self._waiting: dict[str, str] = {}  # key -> the epoch's key of its namespace
+        self._acknowledged: dict[str, tuple[float, str]] = {}  # key -> when, and the same
+        self._dropped: dict[str, float] = {}  # epochs whose acknowledged keys did not all fit -> when the last one was
+
+    @property
+    def waiting(self) -> int:
+        """How many keys wait to be deleted."""
+        return len(self._waiting)
+
+    def miss(self, keys: Iterable[str], epoch_key: str) -> None:
+        """These could not be deleted."""
+        with self._lock:
+            self._waiting.update(dict.fromkeys(keys, epoch_key))
+            if len(self._waiting) > self._most:
+                self._waiting = {epoch: epoch for epoch in self._waiting.values()}
+
+    def done(self, keys: Sequence[str], epoch_key: str) -> None:
+        """The server deleted these."""
+        done, now = self._acknowledged, self._now()
+        with self._lock:
+            for key in keys:
+                done.pop(key, None)
+                done[key] = (now, epoch_key)
+            while done:  # the oldest first
+                oldest = next(iter(done))
+                at, epoch = done[oldest]
+                if now - at <= MINUTE and len(done) <= self._most:
+                    return
+                del done[oldest]
+                if now - at <= MINUTE:
+                    self._dropped[epoch] = at
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """These were written since: what stands there now is newer than their delete."""
+        done = self._acknowledged
+        if done:
+            with self._lock:
+                for key in keys:
+                    done.pop(key, None)
+
+    def to_delete(self) -> list[str]:
+        """The keys that wait."""
+        with self._lock:
+            return list(self._waiting)
+
+    def to_repeat(self, since: float) -> list[str]:
+        """What was acknowledged after `since`, less a minute, and may be unknown to another server."""
+        oldest = since - MINUTE
+        with self._lock:
+            keys = [key for key, (at, _) in self._acknowledged.items() if at >= oldest]
+            return [*keys, *(epoch for epoch, at in self._dropped.items() if at >= oldest)]
+
+    def settled(self, keys: Iterable[str]) -> None:
+        """The server has deleted these at last."""
+        with self._lock:
+            for key in keys:
+                self._waiting.pop(key, None)

@@ -1,0 +1,204 @@
+"""Whether the server is trusted, in one event loop; and how trust comes back.
+
+Strategy. A call that fails for want of the server *cuts* it off: from then on reads are answered from this process's
+memory. Trust comes back in one step: what waits in the journal and a PING are sent over T, behind all that was sent
+before, and when all of it is answered well, in the parser, the cut is over. So no read that goes to the server
+afterwards can find what was invalidated during the cut, and a server that accepts connections but doesn't serve
+(loading, busy) is not believed.
+
+That is tried when a connection is made, when a stall ends, and again after a pause that grows while there is a
+connection. The same happens, without anything having failed, when another server answers than before: one that took
+over, or was restarted, may have forgotten the invalidations of the last minute, and is told of them first. If it came
+back with data from a file that are older than what we knew, the epoch of every namespace ends: once for the whole
+fleet, since its value says for which start of the server it was ended (`rotate.lua`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, TypeAlias
+
+from ..errors import AccessDeniedError
+from ..wire.backoff import reconnect_delay
+from ..wire.connection import Command, Connection, Reply
+from ..wire.handshake import Past, ServerFacts
+from ..wire.link import NoConnection
+from ..wire.replies import Disconnected
+from ..wire.scripts import END_AGAIN, INVAL, ROTATE
+from ..wire.slots import ObservedBatch, ignored
+from .degraded import Degraded
+
+__all__ = ["OnRestart", "Standing", "came_back_old"]
+
+_log = logging.getLogger("pika_redis")
+OnRestart: TypeAlias = Literal["epoch", "replay", "trust"]
+"""What to do when a server answers that is not the one that was known."""
+_PAGE: Final = 500
+_CAUSE: Final = 8
+_MARGIN: Final = 1.5  # seconds: the server counts its uptime in whole ones
+
+
+class Standing:
+    """The standing of one server with one event loop."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        degraded: Degraded,
+        connection: Callable[[], Connection | NoConnection],
+        on_restart: OnRestart = "epoch",
+    ) -> None:
+        self.cut = False
+        """Whether reads are to be answered from memory."""
+        self._loop = loop
+        self._degraded = degraded
+        self._journal = degraded.journal
+        self._connection = connection
+        self._on_restart = on_restart
+        self._past: Past | None = None
+        self._known = False
+        self._heard = 0.0
+        self._extra: list[tuple[Command, Sequence[str]]] = []  # beside the journal: what another server must be told
+        self._asking = False
+        self._attempts = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = False
+
+    def fail(self, error: Exception) -> None:
+        """A call failed for want of the server."""
+        if self.cut:
+            self._degraded.worsen(str(error))
+        elif not self._ended:
+            self.cut = True
+            self._degraded.enter(str(error))
+        if self.cut and self._connection().usable:
+            self._later()
+
+    def meet(self, facts: ServerFacts, heard: float) -> None:
+        """A connection was made, before anything is sent over it; `heard` = when the last one was known to live."""
+        before, self._past = self._past, facts.past
+        known, self._known = self._known, True
+        self._extra = [] if not known or self._on_restart == "trust" else self._news(before, facts.past, heard)
+        self._attempts = 0
+        if self._extra and not self.cut:
+            self.cut = True
+            self._degraded.enter("another server answers, or the same one was restarted", quiet=True)
+        if self.cut or self._journal.waiting:
+            self._try()
+
+    def resume(self) -> None:
+        """A stall is over, or the breaker has closed."""
+        self._attempts = 0
+        if self.cut or self._journal.waiting:
+            self._try()
+
+    def end(self) -> None:
+        """The loop ends."""
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.cut:
+            self.cut = False
+            self._degraded.leave(told=False)
+
+    # -- coming back ----------------------------------------------------------------------------------------------
+
+    def _news(self, before: Past | None, now: Past | None, heard: float) -> list[tuple[Command, Sequence[str]]]:
+        """What a server must be told that may be another one, or may have forgotten."""
+        if before is not None and now is not None and before.run_id == now.run_id:
+            if before.replication_id == now.replication_id:
+                return []
+            return self._repeated(heard)
+        if now is not None and self._on_restart == "epoch" and came_back_old(now, self._degraded.now() - heard):
+            return [(_rotation(epoch, now), ()) for epoch in self._degraded.epochs]
+        return self._repeated(heard)
+
+    def _repeated(self, heard: float) -> list[tuple[Command, Sequence[str]]]:
+        keys = self._journal.to_repeat(heard)
+        return [(END_AGAIN.command(page, ()), ()) for page in _pages(keys)]
+
+    def _try(self) -> None:
+        """Tell the server what it has missed, and ask whether it serves."""
+        self._stop_timer()
+        if self._asking or self._ended:
+            return
+        waiting = [(INVAL.command(page, ()), page) for page in _pages(self._journal.to_delete())]
+        told = [*self._extra, *waiting]
+        commands: list[Command] = [*(command for command, _ in told), ("PING",)]
+
+        def see(replies: Reply) -> Reply:
+            assert isinstance(replies, list)
+            self._judge(replies, [keys for _, keys in told])
+            return replies
+
+        future: asyncio.Future[list[Reply]] = self._loop.create_future()
+        future.add_done_callback(ignored)
+        future.add_done_callback(self._answered)
+        slot = ObservedBatch(future, len(commands), see)
+        try:
+            self._connection().send(commands, [slot] * len(commands))
+        except Disconnected:
+            return
+        self._asking = True
+
+    def _judge(self, replies: Sequence[Reply], keys: Sequence[Sequence[str]]) -> None:
+        """Within the parser."""
+        *told, alive = replies
+        settled = [key for reply, page in zip(told, keys, strict=True) if not _failed(reply) for key in page]
+        self._journal.settled(settled)
+        self._degraded.counters.replayed += len(settled)
+        for reply in told:
+            if isinstance(reply, AccessDeniedError):
+                _log.error("what was invalidated while the server was gone can't be deleted there: %s", reply)
+        if isinstance(alive, Disconnected) or any(map(_failed, told)) or self._journal.waiting:
+            return
+        self._extra = []
+        self._attempts = 0
+        if self.cut:
+            self.cut = False
+            self._degraded.leave()
+
+    def _answered(self, _: asyncio.Future[list[Reply]]) -> None:
+        self._asking = False
+        if (self.cut or self._journal.waiting) and self._connection().usable:
+            self._later()
+
+    def _later(self) -> None:
+        if self._timer is None and not self._asking and not self._ended:
+            self._attempts += 1
+            pause = reconnect_delay(self._attempts)
+            self._timer = self._loop.call_later(pause, self._try, context=contextvars.Context())
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+
+def came_back_old(server: Past, silent: float) -> bool:
+    """Whether a server that is not the one we knew began after we last heard of that, and with data.
+
+    One that ran beside it all the time is a replica that took over: what it holds is as new as replication could make
+    it. `silent` in seconds.
+    """
+    return server.from_file and server.uptime <= silent + _MARGIN
+
+
+def _rotation(epoch_key: str, server: Past) -> Command:
+    cause = hashlib.blake2b(server.run_id.encode(), digest_size=_CAUSE).digest()
+    value = b"T" + os.urandom(8) + b"\xff\xff\xff\xff" + cause
+    return ROTATE.command(epoch_key, (value, _CAUSE))
+
+
+def _pages(keys: Sequence[str]) -> list[Sequence[str]]:
+    return [keys[start : start + _PAGE] for start in range(0, len(keys), _PAGE)]
+
+
+def _failed(reply: Reply) -> bool:
+    """What may not be done now or ever is not worth another attempt."""
+    return isinstance(reply, BaseException) and not isinstance(reply, AccessDeniedError)

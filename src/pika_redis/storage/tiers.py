@@ -1,0 +1,357 @@
+"""Entries on a server, and in this process's memory while the server is gone: graceful degradation.
+
+Strategy. A verb asks the server. When that fails for want of the server, the loop is *cut* (`standing`), the verb is
+answered from memory, and so are all reads until the server is trusted again. What each kind of verb does meanwhile:
+
+- Reads give what was loaded or set in this process since the cut, for at most the entry's `degraded_ttl`. Copies from
+  before are for emergencies: they are `unproven`, and served under `stale_if_error` alone. A strict read misses.
+- Loads take their lease from memory and store there. What began before the cut is stored nowhere; values are never
+  carried to the server when it is back.
+- Changes end what this process holds, at once, and go into the journal, which is replayed before the server is trusted
+  again. `set` goes there too: what the server still has under the key is older.
+- What would be wrong without the server says so: counters, locks, `add`, a walk over the keys.
+
+`hit` is the server side's own method: copies are believed by their own rules, and memory is asked a step later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from ..errors import AccessDeniedError, CacheServerError, CacheUnavailableError, OverloadedError
+from ..model.entry import Draft, Entry, Failure, Found, Hold, Outcome, Terms
+from ..model.missing import MISSING, MissingType
+from ..model.report import HealthReport, HealthStatus
+from .degraded import Degraded
+from .memory import MemoryStore
+from .remote import RemoteStore
+from .shelf import Slot
+
+__all__ = ["Tiers"]
+
+T = TypeVar("T")
+_HERE: Final = object()
+"""What holds and finds of memory carry, so that they find back to it."""
+_FULL: Final = "OOM"
+_REFUSED: Final = frozenset({"MISCONF", "NOREPLICAS", "READONLY"})
+"""What a server answers that does not write for anybody at present."""
+
+
+class Tiers:
+    """The server's entries of one namespace, with memory behind them (see `Store`)."""
+
+    def __init__(
+        self,
+        server: RemoteStore,
+        memory: MemoryStore,
+        degraded: Degraded,
+        *,
+        degraded_ttl: float = 30.0,
+        stale_if_error: float = 0.0,
+    ) -> None:
+        self._server = server
+        self._memory = memory
+        self._nears = server.nears
+        self._namespace = server.namespace
+        self._degraded = degraded
+        self._degraded_ttl = degraded_ttl
+        self._stale_if_error = stale_if_error
+        self.hit = server.hit
+        self.now_ms = server.now_ms
+        self.new_token = server.new_token
+        degraded.epochs.add(server.namespace.epoch_key)
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    async def get(self, key: str, *, strict: bool = False) -> object:
+        standing = self._nears.get().standing
+        if not standing.cut:
+            try:
+                return await self._server.get(key, strict=strict)
+            except (CacheUnavailableError, AccessDeniedError) as error:
+                self._fail(error)
+        return MISSING if strict else await self._at_hand(key)
+
+    async def get_many(self, keys: Sequence[str]) -> list[object]:
+        if not self._nears.get().standing.cut:
+            try:
+                return await self._server.get_many(keys)
+            except (CacheUnavailableError, AccessDeniedError) as error:
+                self._fail(error)
+        values = [self.hit(key, 0.0) for key in keys]
+        return [
+            await self._at_hand(key) if value is MISSING else value for key, value in zip(keys, values, strict=True)
+        ]
+
+    async def get_with_ttl(self, key: str) -> tuple[object, float | None]:
+        return await self._or(lambda: self._server.get_with_ttl(key), lambda: self._memory.get_with_ttl(key))
+
+    async def remaining(self, key: str) -> float | None:
+        return await self._or(lambda: self._server.remaining(key), lambda: self._memory.remaining(key))
+
+    async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
+        if not self._nears.get().standing.cut:
+            try:
+                return await self._server.fetch(key, tags, strict=strict)
+            except (CacheUnavailableError, AccessDeniedError) as error:
+                self._fail(error)
+        return await self._found_here(key, tags, strict)
+
+    async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
+        if not self._nears.get().standing.cut:
+            try:
+                return await self._server.fetch_many(keys)
+            except (CacheUnavailableError, AccessDeniedError) as error:
+                self._fail(error)
+        return [await self._found_here(key, (), False) for key in keys]
+
+    def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
+        side = self._memory if isinstance(entry.body, Slot) else self._server
+        return side.open(entry, share=share)
+
+    async def _at_hand(self, key: str) -> object:
+        """What memory has fresh; without it, where a service's own `stale_if_error` allows it, a copy from before."""
+        value = await self._memory.get(key)
+        if value is MISSING and self._stale_if_error:
+            entry = self._unproven(key)
+            if entry is not None and entry.unproven_ms < self._stale_if_error * 1000:
+                value = self._server.open(entry)
+        return value
+
+    async def _found_here(self, key: str, tags: Sequence[str], strict: bool) -> Found:
+        found = await self._memory.fetch(key, tags)
+        entry = found.entry
+        if entry is None:
+            entry = self._unproven(key)
+        else:
+            age = self._memory.now_ms() - entry.born_ms
+            entry = replace(entry, born_ms=self.now_ms() - age)
+        return replace(found, entry=None if strict else entry, body=_HERE, cut=self._reason())
+
+    def _unproven(self, key: str) -> Entry | None:
+        """A copy from before the cut."""
+        left = self._nears.get().unproven(key)
+        if left is None or left[0].home != self._namespace.prefix:
+            return None
+        return replace(self._server.entry(left[0]), unproven_ms=left[1] * 1000)
+
+    # -- loading ----------------------------------------------------------------------------------------------
+
+    async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
+        if found.body is not _HERE:
+            try:
+                return await self._server.begin(key, found, terms)
+            except (CacheUnavailableError, AccessDeniedError) as error:
+                self._fail(error)
+            found = await self._memory.fetch(key, terms.tags)
+        if not self._nears.get().standing.cut:
+            return None  # the server is back: look there
+        hold = await self._memory.begin(key, found, terms)
+        return None if hold is None else replace(hold, body=_HERE)
+
+    def _side(self, hold: Hold) -> MemoryStore | RemoteStore:
+        return self._memory if hold.body is _HERE else self._server
+
+    async def renew(self, key: str, hold: Hold, lease: float) -> bool:
+        return await self._side(hold).renew(key, hold, lease)
+
+    async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
+        return await self._side(hold).extend(hold, tags, named)
+
+    async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
+        return await self._side(hold).replace(key, hold, self._brief(draft) if hold.body is _HERE else draft)
+
+    async def release(self, key: str, hold: Hold) -> Outcome:
+        return await self._side(hold).release(key, hold)
+
+    async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
+        await self._side(hold).fail(key, hold, failure, seconds)
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        try:
+            failed = await self._server.write(items)
+        except (CacheUnavailableError, CacheServerError) as error:
+            failed = dict.fromkeys([key for key, _ in items], error)
+        refused = [key for key, error in failed.items() if _is_no_fault_of_the_value(error)]
+        if refused:
+            await self._give_up(refused, failed[refused[0]])
+        if self._nears.get().standing.cut:
+            await self._memory.write([(key, self._brief(draft)) for key, draft in items])
+        return {key: error for key, error in failed.items() if key not in refused}
+
+    async def _give_up(self, keys: Sequence[str], error: Exception) -> None:
+        """These could not be written: what the server has there is older, and goes."""
+        if isinstance(error, CacheServerError) and error.code == _FULL:
+            self._degraded.could_not_store(error)
+            await self.delete(keys)
+        else:
+            self._miss(keys, error)
+
+    async def add(self, key: str, draft: Draft) -> bool:
+        return await self._or_say(self._server.add(key, draft))
+
+    async def delete(self, keys: Sequence[str]) -> int:
+        return await self._change(lambda: self._server.delete(keys), 0, keys)
+
+    async def touch(self, key: str, ttl: float) -> bool:
+        return await self._or(lambda: self._server.touch(key, ttl), lambda: self._memory.touch(key, ttl))
+
+    async def mark_stale(self, key: str) -> bool:
+        return await self._change(lambda: self._server.mark_stale(key), False, (key,))
+
+    async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
+        return await self._or_say(self._server.count(key, amount, ttl, create))
+
+    # -- holds and locks ---------------------------------------------------------------------------------------
+
+    async def hold(
+        self, keys: Sequence[str], tags: Sequence[str], token: bytes, seconds: float, *, again: bool = False
+    ) -> bool:
+        await self._memory.hold(keys, tags, token, seconds, again=again)
+        return await self._or_miss(
+            lambda: self._server.hold(keys, tags, token, seconds, again=again), False, self._places(keys, tags)
+        )
+
+    async def let_go(self, keys: Sequence[str], tags: Sequence[str], token: bytes) -> None:
+        try:
+            await self._or_miss(lambda: self._server.let_go(keys, tags, token), None, self._places(keys, tags))
+        finally:
+            await self._memory.let_go(keys, tags, token)
+
+    async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
+        return await self._or_say(self._server.take_lock(key, token, ttl, patience))
+
+    async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:
+        return await self._or_say(self._server.renew_lock(key, token, ttl))
+
+    async def release_lock(self, key: str, token: bytes) -> bool:
+        return await self._or_say(self._server.release_lock(key, token))
+
+    def _places(self, keys: Sequence[str], tags: Sequence[str]) -> list[str]:
+        return [*keys, *map(self._namespace.tag_key, tags)]
+
+    # -- ending entries, and the whole ---------------------------------------------------------------------------
+
+    async def invalidate(self, tags: Sequence[str]) -> None:
+        await self._change(lambda: self._server.invalidate(tags), None, (), tags)
+
+    async def rotate_epoch(self) -> None:
+        await self._memory.rotate_epoch()
+        try:
+            await self._or_miss(self._server.rotate_epoch, None, (self._namespace.epoch_key,))
+        finally:
+            await self._memory.rotate_epoch()
+
+    async def sweep(self, pattern: str, *, delete: bool = True) -> int:
+        if not delete:
+            return await self._or_say(self._server.sweep(pattern, delete=False))
+        await self._end_here((), (), pattern)
+        try:
+            return await self._or_miss(lambda: self._server.sweep(pattern), 0, (self._namespace.epoch_key,))
+        finally:
+            await self._end_here((), (), pattern)
+
+    async def size(self, *, exact: bool) -> tuple[int, int]:
+        return await self._or(lambda: self._server.size(exact=exact), lambda: self._memory.size(exact=exact))
+
+    async def health(self) -> HealthReport:
+        report = await self._server.health()
+        degraded = self._degraded
+        if report.connected and not self._nears.get().standing.cut:
+            return report
+        waiting = degraded.journal.waiting
+        lasts = f"; for {degraded.seconds:.0f} s values come from this process's memory" if degraded.seconds else ""
+        owed = f", {waiting} invalidations wait for the server" if waiting else ""
+        detail = degraded.reason if report.connected and degraded.seconds else report.detail
+        return replace(report, status=HealthStatus.DEGRADED, detail=f"{detail}{lasts}{owed}")
+
+    # -- the ways to be without a server --------------------------------------------------------------------------
+
+    def _fail(self, error: Exception) -> None:
+        """A read failed. Raises the error again when it is no want of the server."""
+        if isinstance(error, AccessDeniedError) and error.code == "NOPERM":
+            raise error
+        self._degraded.counters.errors += 1
+        if not isinstance(error, OverloadedError):
+            self._nears.get().standing.fail(error)
+
+    async def _or(self, ask: Callable[[], Awaitable[T]], otherwise: Callable[[], Awaitable[T]]) -> T:
+        """What the server says; what memory says without it."""
+        if not self._nears.get().standing.cut:
+            try:
+                return await ask()
+            except (CacheUnavailableError, AccessDeniedError) as error:
+                self._fail(error)
+        return await otherwise()
+
+    async def _change(
+        self, change: Callable[[], Awaitable[T]], without: T, keys: Sequence[str], tags: Sequence[str] = ()
+    ) -> T:
+        """End keys and tags here, on the server or in the journal, and here again: a load may have stored meanwhile."""
+        await self._end_here(keys, tags, None)
+        try:
+            return await self._or_miss(change, without, self._places(keys, tags))
+        finally:
+            await self._end_here(keys, tags, None)
+
+    async def _or_miss(self, change: Callable[[], Awaitable[T]], without: T, keys: Sequence[str]) -> T:
+        """Change the server; when that can't be, these keys are journaled."""
+        try:
+            return await change()
+        except (CacheUnavailableError, CacheServerError) as error:
+            if isinstance(error, CacheServerError) and error.code not in _REFUSED and not _is_login(error):
+                raise
+            self._miss(keys, error)
+        return without
+
+    def _miss(self, keys: Sequence[str], error: Exception) -> None:
+        self._degraded.counters.errors += 1
+        self._degraded.journal.miss(keys, self._namespace.epoch_key)
+        near = self._nears.get()
+        near.end_all(keys)
+        near.standing.fail(error)
+
+    async def _or_say(self, ask: Awaitable[T]) -> T:
+        """What the server says. Raises CacheUnavailableError when it can't."""
+        try:
+            return await ask
+        except (CacheUnavailableError, AccessDeniedError) as error:
+            self._fail(error)
+            if isinstance(error, CacheUnavailableError):
+                raise
+            raise CacheUnavailableError(str(error)) from error
+
+    def _reason(self) -> CacheUnavailableError:
+        return CacheUnavailableError(self._degraded.reason or "the server has no room for the call")
+
+    # -- own memory -----------------------------------------------------------------------------------------------
+
+    async def _end_here(self, keys: Sequence[str], tags: Sequence[str], pattern: str | None) -> None:
+        """What this process holds of these goes. It never waits."""
+        if self._degraded.shelf.is_empty:
+            return
+        await self._memory.delete(keys)
+        await self._memory.invalidate(tags)
+        if pattern is not None:
+            await self._memory.sweep(pattern)
+
+    def _brief(self, draft: Draft) -> Draft:
+        """The same for memory: not for long, and not served past its time."""
+        most = self._degraded_ttl if draft.degraded_ttl is None else draft.degraded_ttl
+        return replace(draft, ttl=min(draft.ttl, most), extra=0.0)
+
+
+def _is_login(error: CacheServerError) -> bool:
+    """Whether the server refuses us as a whole, and not one command."""
+    return isinstance(error, AccessDeniedError) and error.code != "NOPERM"
+
+
+def _is_no_fault_of_the_value(error: Exception) -> bool:
+    """Whether a value was not stored for a reason that lies with the server."""
+    if isinstance(error, CacheServerError):
+        return error.code in _REFUSED or error.code == _FULL or _is_login(error)
+    return isinstance(error, CacheUnavailableError)
