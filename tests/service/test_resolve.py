@@ -40,7 +40,7 @@ def test_keywords_are_the_variables_without_their_first_word_in_lower_case() -> 
     def keyword(variable: str) -> str:
         return variable.removeprefix("REDIS_").removeprefix("CACHE_").lower()
 
-    assert {keyword(variable.name) for variable in VARIABLES} == SETTING_NAMES - {"ttl", "lazy_connect"}
+    assert {keyword(variable.name) for variable in VARIABLES} == SETTING_NAMES - {"ttl", "lazy_connect", "credentials"}
 
 
 def test_keywords_go_before_everything_else() -> None:
@@ -57,9 +57,12 @@ def test_keywords_go_before_everything_else() -> None:
         "enabled": False,
         "l1_max_bytes": 2**20,
         "max_value_bytes": 2**20,
+        "max_connection_age": "20m",
+        "sentinel_proof": False,
         "lazy_connect": False,
     }
     seconds: dict[str, Any] = {"connect_timeout": 2.0, "command_timeout": 3.0, "stall_timeout": 0.25, "ttl": 600.0}
+    seconds["max_connection_age"] = 1200.0
     expected = RedisConfig(**{**given, **seconds})
     assert resolved(RedisConfig(ttl=1.0), None, **given) == expected
     assert resolved(None, {"DEFAULT_CACHE_TTL": "60", "REDIS_KEY_PREFIX": "x:"}, **given) == expected
@@ -131,6 +134,25 @@ def test_tls_keywords(url: Any, settings: dict[str, object], expected: TlsFiles)
     assert (address.kind, address.tls) == ("tls", expected)
 
 
+@pytest.mark.parametrize("age", [0, math.inf])
+def test_a_connection_may_live_for_ever(age: float) -> None:
+    assert resolved(max_connection_age=age).max_connection_age == math.inf
+    assert resolved(max_connection_age=1200).max_connection_age == 1200
+
+
+def test_credentials_are_a_function_and_stand_alone() -> None:
+    def give() -> str:
+        return PASSWORD
+
+    config = resolved("redis://cache", credentials=give)
+    assert config.credentials is give
+    assert PASSWORD not in repr(config)
+    for url, given in (("redis://:pw@cache", give), ("redis://alice@cache", give), ("redis://cache", PASSWORD)):
+        with pytest.raises((ConfigurationError, ArgumentTypeError), match="^credentials") as caught:
+            resolved(url, None, credentials=given)
+        assert PASSWORD not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["ttl", "default_cache_ttl"])
 def test_the_default_ttl_has_a_short_and_a_long_name(name: str) -> None:
     assert resolved(None, None, **{name: "1m"}).ttl == 60.0
@@ -156,6 +178,9 @@ def test_the_default_ttl_has_a_short_and_a_long_name(name: str) -> None:
         (None, {"connect_timeout": "soon"}, ArgumentError, "connect_timeout='soon' is no duration"),
         (None, {"connect_timeout": True}, ArgumentTypeError, "connect_timeout must be seconds"),
         (None, {"connect_timeout": 0}, ConfigurationError, r"connect_timeout must be from 0\.001"),
+        (None, {"max_connection_age": 0.5}, ConfigurationError, "max_connection_age must be from 1 to inf, not 0.5"),
+        (None, {"max_connection_age": "old"}, ArgumentError, "max_connection_age='old' is no duration"),
+        (None, {"sentinel_proof": 1}, ArgumentTypeError, "sentinel_proof must be True or False, not 1"),
         (None, {"ttl": 0}, ArgumentError, "ttl must be at least 1 ms"),
         (None, {"ttl": 1, "default_cache_ttl": 2}, ConfigurationError, "two names of one setting"),
         (None, {"port": "6379"}, ArgumentTypeError, "port must be an int, not str"),

@@ -74,6 +74,8 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
         "CACHE_ON_UNAVAILABLE": "Raise",
         "CACHE_DEGRADED_TTL": "5",
         "CACHE_ON_RESTART": "replay",
+        "REDIS_MAX_CONNECTION_AGE": "1200",
+        "REDIS_SENTINEL_PROOF": "no",
     }
     assert {variable.name for variable in VARIABLES} == {*environ, "REDIS_URL"}
     assert config(**environ) == RedisConfig(
@@ -101,6 +103,8 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
         on_unavailable="raise",
         degraded_ttl=5.0,
         on_restart="replay",
+        max_connection_age=1200.0,
+        sentinel_proof=False,
     )
 
 
@@ -122,6 +126,9 @@ def test_the_process_environment_is_read_without_an_argument(monkeypatch: pytest
         ("DEFAULT_CACHE_TTL", "10m", "default_cache_ttl", 600),
         ("DEFAULT_CACHE_TTL", "inf", "default_cache_ttl", math.inf),
         ("DEFAULT_CACHE_TTL", "0.5", "default_cache_ttl", 0.5),
+        ("REDIS_MAX_CONNECTION_AGE", "20m", "max_connection_age", 1200),
+        ("REDIS_MAX_CONNECTION_AGE", "0", "max_connection_age", math.inf),
+        ("REDIS_MAX_CONNECTION_AGE", "inf", "max_connection_age", math.inf),
         ("CACHE_ENABLED", "ON", "enabled", True),
         ("CACHE_ENABLED", " False", "enabled", False),
         ("REDIS_PORT", " 7000 ", "port", 7000),
@@ -170,6 +177,9 @@ def test_an_empty_variable_counts_as_unset(name: str, text: str) -> None:
         ("CACHE_ENABLED", "2", "one of true"),
         ("REDIS_TLS_VERIFY", "none", "one of true"),
         ("CACHE_L1_MAX_BYTES", "1", "an integer from 65536"),
+        ("REDIS_MAX_CONNECTION_AGE", "0.5", "seconds such as 600, or text such as '10m', from 1 up; 0 and 'inf'"),
+        ("REDIS_MAX_CONNECTION_AGE", "never", "seconds such as 600"),
+        ("REDIS_SENTINEL_PROOF", "maybe", "one of true"),
         ("CACHE_ON_UNAVAILABLE", "fail", "degrade or raise"),
         ("CACHE_ON_RESTART", "flush", "epoch or replay or trust"),
         ("CACHE_MAX_VALUE_BYTES", "1G", "an integer from 1024 to 536870912"),

@@ -20,6 +20,7 @@ from ..model.secret import Secret
 from ..policy.rules.options import OnUnavailable
 from ..storage.standing import OnRestart
 from ..wire.address import Address, parse_url
+from ..wire.endpoint import CredentialProvider
 from .address_parts import refuse_contradiction, with_parts
 from .key_text import MIN_KEY_LENGTH
 
@@ -46,6 +47,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "l1_max_bytes": (64 * 1024, 2**50),
     "max_value_bytes": (1024, 512 * 1024 * 1024),
     "degraded_ttl": (0.001, _DAY),
+    "max_connection_age": (1, math.inf),
 }
 """The lowest and highest value allowed of each number, in seconds, bytes or pieces."""
 WORDS: dict[str, tuple[str, ...]] = {"on_unavailable": ("degrade", "raise"), "on_restart": ("epoch", "replay", "trust")}
@@ -93,6 +95,12 @@ class RedisConfig:
     on_restart: OnRestart = "epoch"
     """What to do about a server that was started anew with data from a file: "epoch" = end every entry, once for the
     whole fleet; "replay" = repeat the invalidations of the last minute, as after a failover; "trust" = nothing."""
+    max_connection_age: float = 600.0
+    """Seconds after which, give or take a fifth, a connection is replaced; `math.inf` = never."""
+    sentinel_proof: bool = True
+    """False: copies in memory are served also while no sentinel confirms that the server is still the primary."""
+    credentials: CredentialProvider | None = field(default=None, repr=False)
+    """Asked for the password, or user and password, at every connect, in the place of those of the address."""
     lazy_connect: bool = True
     """False: entering ``async with`` raises when the server is unreachable, instead of starting degraded."""
 
@@ -107,7 +115,12 @@ class RedisConfig:
         for name, allowed in WORDS.items():
             if getattr(self, name) not in allowed:
                 raise ConfigurationError(f"{name} must be {' or '.join(allowed)}, not {getattr(self, name)!r}")
-        for name in ("compression_enabled", "enabled", "lazy_connect"):
+        _check_number("max_connection_age", self.max_connection_age)
+        if self.credentials is not None and not callable(self.credentials):
+            raise ArgumentTypeError(f"credentials must be a function, not {type(self.credentials).__name__}")
+        if self.credentials is not None and (self.address.username is not None or self.address.password is not None):
+            raise ConfigurationError("credentials= gives user and password; the address must have none beside it")
+        for name in ("compression_enabled", "enabled", "lazy_connect", "sentinel_proof"):
             if not isinstance(getattr(self, name), bool):
                 raise ArgumentTypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
 

@@ -8,6 +8,7 @@ most likely meant in milliseconds.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -43,10 +44,13 @@ SETTING_NAMES = (
         "on_unavailable",
         "degraded_ttl",
         "on_restart",
+        "max_connection_age",
+        "sentinel_proof",
+        "credentials",
         "lazy_connect",
     }
 )
-"""The keywords of `resolve`. `ttl` is short for `default_cache_ttl`; `lazy_connect` has no variable."""
+"""The keywords of `resolve`. `ttl` is short for `default_cache_ttl`; `lazy_connect`, `credentials` have no variable."""
 
 
 def resolve(
@@ -105,6 +109,8 @@ def _merged(given: dict[str, object]) -> dict[str, object]:
 def _value(name: str, value: object) -> object:
     if name == "ttl":
         return to_ttl(cast("Duration", value), name)
+    if name == "max_connection_age":
+        return math.inf if value == 0 else to_seconds(cast("Duration", value), name)
     if name not in _TIMEOUTS:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and value > _LONGEST_BARE_TIMEOUT:

@@ -61,6 +61,9 @@ class CacheSettings:
     degraded_ttl: float = 30
     """Seconds."""
     on_restart: OnRestart = "epoch"
+    max_connection_age: float = 600
+    """Seconds; `math.inf` never replaces a connection."""
+    sentinel_proof: bool = True
     stated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The fields that the environment set."""
 
@@ -105,6 +108,8 @@ class CacheSettings:
             on_unavailable=self.on_unavailable,
             degraded_ttl=self.degraded_ttl,
             on_restart=self.on_restart,
+            max_connection_age=self.max_connection_age,
+            sentinel_proof=self.sentinel_proof,
         )
 
 
@@ -182,6 +187,17 @@ def _ttl(text: str, variable: _Variable) -> float:
     return seconds
 
 
+def _age(text: str, variable: _Variable) -> float:
+    seconds = _seconds(text, 1, variable) or float("inf")
+    low, _ = LIMITS[variable.limit]
+    if not seconds >= low:
+        raise ConfigurationError(
+            f"{variable.name}{_shown(text)} must be seconds such as 600, or text such as '10m', from {low} up; "
+            "0 and 'inf' mean never"
+        )
+    return seconds
+
+
 def _word(text: str, variable: _Variable) -> str:
     word, allowed = text.strip().lower(), WORDS[variable.limit]
     if word not in allowed:
@@ -235,6 +251,8 @@ VARIABLES = (
     _Variable("CACHE_ENABLED", "enabled", _flag),
     _Variable("CACHE_L1_MAX_BYTES", "l1_max_bytes", _integer, "l1_max_bytes"),
     _Variable("CACHE_MAX_VALUE_BYTES", "max_value_bytes", _integer, "max_value_bytes"),
+    _Variable("REDIS_MAX_CONNECTION_AGE", "max_connection_age", _age, "max_connection_age"),
+    _Variable("REDIS_SENTINEL_PROOF", "sentinel_proof", _flag),
     _Variable("CACHE_ON_UNAVAILABLE", "on_unavailable", _word, "on_unavailable"),
     _Variable("CACHE_DEGRADED_TTL", "degraded_ttl", _ttl, "degraded_ttl"),
     _Variable("CACHE_ON_RESTART", "on_restart", _word, "on_restart"),

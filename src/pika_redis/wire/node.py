@@ -11,6 +11,7 @@ refuses. The hot path of the rooms above is therefore ``await node.connection.ca
 A call has one budget: what its first attempt took counts too, and all its waiting for a connection and for the second
 attempt together takes no longer than the stall timeout. Whether there are more attempts, the retry policy says.
 
+A write that a replica refuses did not run: the connection is closed, the server found again, and the write repeated.
 A server that refuses most calls, or stalls again and again, opens the breaker: then `connection` refuses for it, and
 one PING at a time asks whether it has recovered.
 
@@ -38,6 +39,7 @@ from ..errors import (
     OverloadedError,
 )
 from ..model.clock import Clock, SystemClock
+from .backoff import Bucket
 from .circuit import Circuit
 from .clock import ServerClock
 from .connection import Command, Connection, Reply, ignore
@@ -48,8 +50,11 @@ from .framing import Push
 from .handshake import ServerFacts, TimeSample
 from .link import Link, NoConnection
 from .listener import Listener, Nobody
-from .replies import Disconnected, Full, NotServing, Stalled
+from .opener import Opener
+from .progress import Proven
+from .replies import Disconnected, Full, NotServing, ReadOnly, Stalled
 from .scripts import Script
+from .sentinel import locator_of
 from .slots import Observed, ObservedBatch, Observer
 
 __all__ = ["Endpoint", "Node", "Repeat"]
@@ -86,12 +91,14 @@ class Node:
         self._server_clock = ServerClock()
         self._asking_time = False
         self._endpoint = endpoint
-        self._dialer = Dialer(loop, endpoint, self._clock)
+        self._locator = locator_of(loop, endpoint, self._clock, self._moved)
+        self._dialer = Dialer(endpoint, Opener(loop, self._clock), self._locator)
         self._listener = listener or Nobody()
         track = listener is not None if track is None else track
         self._tracked = Link(loop, endpoint, self._dialer, self, track=track, keep=True)
         self._spare = Link(loop, endpoint, self._dialer, Nobody())
         self._circuit = Circuit(loop, self._clock, self._tracked, opened=self._refuse, closed=self._admit)
+        self._replicas_left = Bucket(1, per_second=0.2)
         self._turn = asyncio.Lock()
         self._scripts: set[str] = set()  # the digests that the server has seen from this connection
         self._waiting = Crowd(loop)
@@ -204,6 +211,8 @@ class Node:
         attempt = 0
         while True:
             self._circuit.failed(lost)
+            if isinstance(lost, ReadOnly):
+                self._leave_replica()
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:
@@ -220,6 +229,14 @@ class Node:
                 raise failure from lost
             await self._waiting.wait(self._endpoint.retry.pause(attempt))
             attempt += 1
+
+    def _leave_replica(self) -> None:
+        """A write went to a replica. One that was a replica from the beginning is left now and then only."""
+        role = "" if self.facts is None else self.facts.role
+        if isinstance(self.connection, Connection) and (
+            role == "master" or self._replicas_left.take(self._loop.time())
+        ):
+            self.connection.close("the server is a replica")
 
     async def _once_more(self, send: Callable[[], Awaitable[_ReplyT]], seconds: float) -> _ReplyT:
         """Send as soon as there is a connection, within so many seconds. Raises Disconnected, and as `ready`."""
@@ -268,6 +285,7 @@ class Node:
         if not self._circuit.is_open:
             self.connection = connection
         self.facts = facts
+        self._locator.settle(facts)
         self._scripts.clear()
         self._server_clock.forget()
         self._server_clock.sample(facts.time)
@@ -283,6 +301,7 @@ class Node:
     def lost(self) -> None:
         self._circuit.lost(self.connection)
         self.connection = NoConnection()
+        self._locator.settle(None)
         self._listener.lost()
 
     def became(self, role: str) -> bool:
@@ -290,7 +309,25 @@ class Node:
         if self.facts is None or self.facts.role == role:
             return False
         self.facts = replace(self.facts, role=role)
+        if not self._locator.believes(role):
+            self._loop.call_soon(self._moved, f"the server is not the primary any more: its role is {role}")
         return True
+
+    # -- where the server is -----------------------------------------------------------------------------------
+
+    def proof(self, of: Proven) -> Proven:
+        """What proves that copies in memory are true, given the proof of the connection T."""
+        return self._locator.proof(of)
+
+    def confirm(self) -> None:
+        """See to it that the server is confirmed to be the one to ask. Waits for nothing."""
+        self._locator.confirm()
+
+    def _moved(self, reason: str) -> None:
+        """The server is elsewhere."""
+        self._dialer.leave(reason)
+        self._tracked.hurry()
+        self._spare.hurry()
 
     # -- the server's clock ------------------------------------------------------------------------------------
 
@@ -320,6 +357,7 @@ class Node:
     async def exclusive(self) -> AsyncIterator[Connection]:
         """The connection X, one caller at a time. Raises as `ready`."""
         async with self._turn:
+            self._spare.retire()
             await self._spare.ready()
             yield cast("Connection", self._spare.connection)
 
@@ -348,6 +386,7 @@ class Node:
             await self._tracked.aclose()
             await self._spare.aclose()
         finally:
+            await self._locator.aclose()
             await self._dialer.aclose()
 
     def abandon(self) -> None:
@@ -356,3 +395,4 @@ class Node:
         self._tracked.abandon()
         self._spare.abandon()
         self._dialer.abandon()
+        self._locator.abandon()

@@ -13,7 +13,7 @@ from ..errors import (
     OverloadedError,
 )
 
-__all__ = ["Disconnected", "Full", "NotServing", "Stalled", "reply_error"]
+__all__ = ["Disconnected", "Full", "NotServing", "ReadOnly", "Stalled", "reply_error"]
 
 _DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 _DOWN: Final = frozenset({"LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
@@ -50,6 +50,10 @@ class NotServing(Disconnected):
         super().__init__(message, sent=False)
 
 
+class ReadOnly(NotServing):
+    """The server is a replica: it did not run the write."""
+
+
 def reply_error(text: str) -> CacheError:
     """The error of ours for the text of an error reply.
 
@@ -61,4 +65,6 @@ def reply_error(text: str) -> CacheError:
         return AccessDeniedError(f"the server refused: {shown}", code=code)
     if code in _DOWN or "max number of clients" in text:
         return NotServing(f"the server can't serve now: {shown}")
+    if code == "READONLY":
+        return ReadOnly(f"the server is a replica, which takes no writes: {shown}")
     return CacheServerError(f"the server answered: {shown}", code=code)
