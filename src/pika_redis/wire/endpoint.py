@@ -63,6 +63,8 @@ class Endpoint:
     max_age: float = math.inf
     """After about so many seconds a connection is replaced."""
     sentinels: SentinelSet | None = None
+    cluster: tuple[HostPort, ...] = ()
+    """Some nodes of the cluster; then host and port mean nothing either."""
 
     def __str__(self) -> str:
         if self.sentinels is not None:

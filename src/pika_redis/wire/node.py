@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -52,25 +51,19 @@ from .link import Link, NoConnection
 from .listener import Listener, Nobody
 from .opener import Opener
 from .progress import Proven
+from .repeat import Repeat
 from .replies import Disconnected, Full, NotServing, ReadOnly, Stalled
 from .scripts import Script
 from .sentinel import locator_of
 from .slots import Observed, ObservedBatch, Observer
+from .stepwise import Stepwise
 
 __all__ = ["Endpoint", "Node", "Repeat"]
 
 _ReplyT = TypeVar("_ReplyT")
 
 
-class Repeat(enum.Enum):
-    """Whether a command may be sent again when its outcome is unknown."""
-
-    ALWAYS = "always"
-    UNSENT = "unsent"
-    NEVER = "never"
-
-
-class Node:
+class Node(Stepwise):
     """The server's connections within one event loop. Made cheaply; connects at first use."""
 
     def __init__(
@@ -249,6 +242,11 @@ class Node:
             if not limit.expired() or isinstance(error, CacheError):
                 raise
             raise CacheTimeoutError(f"{self._endpoint}: no answer within {self._endpoint.limits.stall:g} s") from None
+
+    def failed(self, lost: Disconnected) -> CacheUnavailableError:
+        """A call failed; gives what a user of the cache should see."""
+        self._circuit.failed(lost)
+        return self._seen(lost)
 
     def _seen(self, lost: Disconnected) -> CacheUnavailableError:
         kind: type[CacheUnavailableError] = CacheUnavailableError
