@@ -210,9 +210,10 @@ class Node:
         failure = self._seen(lost)
         attempt = 0
         while True:
-            self._circuit.failed(lost)
             if isinstance(lost, ReadOnly):
                 self._leave_replica()
+            else:
+                self._circuit.failed(lost)
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:

@@ -88,10 +88,12 @@ class Sentinel:
                 failures.append(answer)
                 continue
             answers.append(answer)
-            newest = verdict(answers, self._epoch, len(self._order))
-            if newest is not None:
+            if answer.epoch >= self._epoch:
                 self._prefer(host)
-                return self._found(newest, sent)
+                return self._found(answer, sent)
+        newest = verdict(answers, self._epoch, len(self._order))
+        if newest is not None:
+            return self._found(newest, sent)
         raise self._nowhere(answers, failures)
 
     def settle(self, facts: ServerFacts | None) -> None:
