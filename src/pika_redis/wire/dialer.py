@@ -21,6 +21,7 @@ from .connection import Connection, LossHandler, PushHandler, ignore
 from .endpoint import Endpoint
 from .handshake import Client, Login, ServerFacts, shake_hands
 from .limits import Limits
+from .replies import LoginDenied
 
 __all__ = ["Dialer"]
 
@@ -56,7 +57,7 @@ class Dialer:
             async with asyncio.timeout(endpoint.connect_timeout):
                 return await self._open(limits, on_lost, on_push, predecessor)
         except AccessDeniedError as error:
-            raise AccessDeniedError(f"{endpoint}: {error}", code=error.code) from error
+            raise LoginDenied(f"{endpoint}: {error}", code=error.code) from error
         except CacheError as error:
             raise CacheUnavailableError(f"{endpoint}: {error}") from error
         except TimeoutError as error:
