@@ -217,7 +217,7 @@ async def test_who_wants_to_know_is_told(service: RedisService, own: EmbeddedSer
         telling.set("k", 1),
         telling.delete("k"),
         service.get_or_load("k", Source("x"), on_unavailable="raise"),
-        service.get_or_load_many(["k"], Source({"k": 1}), on_unavailable="raise"),  # type: ignore[arg-type]
+        service.get_or_load_many(["k"], lambda keys: keys, on_unavailable="raise"),
     ):
         with pytest.raises(CacheUnavailableError):
             await call
