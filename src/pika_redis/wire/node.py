@@ -172,11 +172,14 @@ class Node:
                 return await self.call(script.by_digest(key, arguments), repeat, see)
             except CacheServerError as error:
                 if error.code != "NOSCRIPT":
-                    raise
+                    raise script.explain(error) from None
                 self._scripts.discard(script.digest)
                 if repeat is Repeat.NEVER:
                     raise
-        reply = await self.call(script.command(key, arguments), repeat, see)
+        try:
+            reply = await self.call(script.command(key, arguments), repeat, see)
+        except CacheServerError as error:
+            raise script.explain(error) from None
         self._scripts.add(script.digest)
         return reply
 
@@ -196,6 +199,8 @@ class Node:
         replies = await self.call_many([command, *after], Repeat.ALWAYS, see)
         if isinstance(replies[0], CacheServerError) and replies[0].code == "NOSCRIPT":
             replies = await self.call_many([script.command(key, arguments), *after], Repeat.ALWAYS, see)
+        if isinstance(replies[0], CacheServerError):
+            raise script.explain(replies[0])
         if isinstance(replies[0], Exception):
             raise replies[0]
         self._scripts.add(script.digest)
