@@ -148,7 +148,7 @@ def test_credentials_are_a_function_and_stand_alone() -> None:
     assert config.credentials is give
     assert PASSWORD not in repr(config)
     for url, given in (("redis://:pw@cache", give), ("redis://alice@cache", give), ("redis://cache", PASSWORD)):
-        with pytest.raises((ConfigurationError, ArgumentTypeError), match="^credentials") as caught:
+        with pytest.raises((ConfigurationError, ArgumentTypeError), match=r"^credentials") as caught:
             resolved(url, None, credentials=given)
         assert PASSWORD not in str(caught.value)
 

@@ -292,3 +292,26 @@ signal.pause()
             os.kill(keeper, 9)
         _, errors = process.communicate(timeout=60)
     assert (status, kept, errors) == (0, 1, "")
+
+
+def test_a_server_says_whether_it_is_paused(own: EmbeddedServer) -> None:
+    seen = [own.paused]
+    for change in (own.pause, own.resume):
+        change()
+        seen.append(own.paused)
+    assert seen == [False, True, False]
+
+
+def test_a_server_that_was_paused_is_not_when_it_was_restarted(own: EmbeddedServer) -> None:
+    own.pause()
+    own.restart()
+    assert not own.paused
+
+
+def test_a_restarted_server_keeps_the_configuration_that_it_wrote(own: EmbeddedServer) -> None:
+    with connect(own) as client:
+        assert ask(client, "CONFIG SET maxmemory 64mb") == b"+OK\r\n"
+        assert ask(client, "CONFIG REWRITE") == b"+OK\r\n"
+    own.restart()
+    with connect(own) as client:
+        assert b"67108864" in ask(client, "CONFIG GET maxmemory")

@@ -38,7 +38,7 @@ from ..wire.embedded import EmbeddedServer
 from ..wire.endpoint import CredentialProvider, Credentials, SentinelSet
 from ..wire.loops import LoopLocal
 from ..wire.node import Endpoint, Node, Repeat
-from ..wire.replies import Disconnected
+from ..wire.replies import Disconnected, LoginDenied
 from ..wire.tls import tls_context
 from .base import Service
 from .redis_config import RedisConfig
@@ -194,8 +194,8 @@ class RedisService(Service):
     async def __aenter__(self) -> Self:
         try:
             await self.connect()
-        except CacheUnavailableError as error:
-            if not self._config.lazy_connect:
+        except (CacheUnavailableError, LoginDenied) as error:
+            if not self._config.lazy_connect or (isinstance(error, LoginDenied) and self._options.raises):
                 raise
             _log.warning("starting without the server: %s", error)
         return self

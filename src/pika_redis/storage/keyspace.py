@@ -8,6 +8,7 @@ from typing import cast
 
 from ..errors import AccessDeniedError, CacheError
 from ..model.report import HealthReport, HealthStatus
+from ..wire.connection import Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.scripts import INVAL
@@ -43,10 +44,9 @@ class Keyspace:
         """Keys and bytes: of the whole database as the server counts them, or of this prefix key by key."""
         if not exact:
             keys, memory = await self._nears.get().node.call_many([("DBSIZE",), ("INFO", "memory")])
-            for reply in (keys, memory):
-                if isinstance(reply, Exception):
-                    raise reply
-            return cast("int", keys), _used_memory(cast("bytes", memory))
+            if isinstance(keys, Exception):
+                raise keys
+            return cast("int", keys), _used_memory(memory)
         count = total = 0
         async for page in self._pages("*"):
             replies = await self._nears.get().node.call_many([("MEMORY", "USAGE", key) for key in page])
@@ -89,8 +89,11 @@ class Keyspace:
                 return
 
 
-def _used_memory(info: bytes) -> int:
-    for line in info.splitlines():
+def _used_memory(info: Reply) -> int:
+    """The bytes that INFO tells of; 0 when it may not be asked."""
+    if isinstance(info, Exception) and not isinstance(info, AccessDeniedError):
+        raise info
+    for line in info.splitlines() if isinstance(info, bytes) else ():
         if line.startswith(b"used_memory:"):
             return int(line.split(b":", 1)[1])
     return 0

@@ -20,10 +20,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from ..errors import AccessDeniedError, CacheServerError, CacheUnavailableError, OverloadedError
+from ..errors import CacheServerError, CacheUnavailableError, OverloadedError
 from ..model.entry import Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport, HealthStatus
+from ..wire.replies import LoginDenied
 from .degraded import Degraded
 from .memory import MemoryStore
 from .remote import RemoteStore
@@ -32,6 +33,8 @@ from .shelf import Slot
 __all__ = ["Tiers"]
 
 T = TypeVar("T")
+_GONE: Final = (CacheUnavailableError, LoginDenied)
+"""The errors by which a server is gone."""
 _HERE: Final = object()
 """What holds and finds of memory carry, so that they find back to it."""
 _FULL: Final = "OOM"
@@ -70,7 +73,7 @@ class Tiers:
         if not standing.cut:
             try:
                 return await self._server.get(key, strict=strict)
-            except (CacheUnavailableError, AccessDeniedError) as error:
+            except _GONE as error:
                 self._fail(error)
         return MISSING if strict else await self._at_hand(key)
 
@@ -78,7 +81,7 @@ class Tiers:
         if not self._nears.get().standing.cut:
             try:
                 return await self._server.get_many(keys)
-            except (CacheUnavailableError, AccessDeniedError) as error:
+            except _GONE as error:
                 self._fail(error)
         values = [self.hit(key, 0.0) for key in keys]
         return [
@@ -95,7 +98,7 @@ class Tiers:
         if not self._nears.get().standing.cut:
             try:
                 return await self._server.fetch(key, tags, strict=strict)
-            except (CacheUnavailableError, AccessDeniedError) as error:
+            except _GONE as error:
                 self._fail(error)
         return await self._found_here(key, tags, strict)
 
@@ -103,7 +106,7 @@ class Tiers:
         if not self._nears.get().standing.cut:
             try:
                 return await self._server.fetch_many(keys)
-            except (CacheUnavailableError, AccessDeniedError) as error:
+            except _GONE as error:
                 self._fail(error)
         return [await self._found_here(key, (), False) for key in keys]
 
@@ -143,7 +146,7 @@ class Tiers:
         if found.body is not _HERE:
             try:
                 return await self._server.begin(key, found, terms)
-            except (CacheUnavailableError, AccessDeniedError) as error:
+            except _GONE as error:
                 self._fail(error)
             found = await self._memory.fetch(key, terms.tags)
         if not self._nears.get().standing.cut:
@@ -176,7 +179,7 @@ class Tiers:
             failed = await self._server.write(items)
         except (CacheUnavailableError, CacheServerError) as error:
             failed = dict.fromkeys([key for key, _ in items], error)
-        refused = [key for key, error in failed.items() if _is_no_fault_of_the_value(error)]
+        refused = [key for key, error in failed.items() if _is_the_servers_fault(error)]
         if refused:
             await self._give_up(refused, failed[refused[0]])
         if self._nears.get().standing.cut:
@@ -260,21 +263,19 @@ class Tiers:
 
     async def health(self) -> HealthReport:
         report = await self._server.health()
-        degraded = self._degraded
-        if report.connected and not self._nears.get().standing.cut:
+        degraded, cut = self._degraded, self._nears.get().standing.cut
+        if report.connected and not cut:
             return report
         waiting = degraded.journal.waiting
-        lasts = f"; for {degraded.seconds:.0f} s values come from this process's memory" if degraded.seconds else ""
+        lasts = f"; for {degraded.seconds:.0f} s values come from this process's memory" if cut else ""
         owed = f", {waiting} invalidations wait for the server" if waiting else ""
-        detail = degraded.reason if report.connected and degraded.seconds else report.detail
+        detail = degraded.reason if report.connected else report.detail
         return replace(report, status=HealthStatus.DEGRADED, detail=f"{detail}{lasts}{owed}")
 
     # -- the ways to be without a server --------------------------------------------------------------------------
 
     def _fail(self, error: Exception) -> None:
-        """A read failed. Raises the error again when it is no want of the server."""
-        if isinstance(error, AccessDeniedError) and error.code == "NOPERM":
-            raise error
+        """The server was asked in vain."""
         self._degraded.counters.errors += 1
         if not isinstance(error, OverloadedError):
             self._nears.get().standing.fail(error)
@@ -284,7 +285,7 @@ class Tiers:
         if not self._nears.get().standing.cut:
             try:
                 return await ask()
-            except (CacheUnavailableError, AccessDeniedError) as error:
+            except _GONE as error:
                 self._fail(error)
         return await otherwise()
 
@@ -303,7 +304,7 @@ class Tiers:
         try:
             return await change()
         except (CacheUnavailableError, CacheServerError) as error:
-            if isinstance(error, CacheServerError) and error.code not in _REFUSED and not _is_login(error):
+            if not _is_the_servers_fault(error):
                 raise
             self._miss(keys, error)
         return without
@@ -319,7 +320,7 @@ class Tiers:
         """What the server says. Raises CacheUnavailableError when it can't."""
         try:
             return await ask
-        except (CacheUnavailableError, AccessDeniedError) as error:
+        except _GONE as error:
             self._fail(error)
             if isinstance(error, CacheUnavailableError):
                 raise
@@ -345,13 +346,8 @@ class Tiers:
         return replace(draft, ttl=min(draft.ttl, most), extra=0.0)
 
 
-def _is_login(error: CacheServerError) -> bool:
-    """Whether the server refuses us as a whole, and not one command."""
-    return isinstance(error, AccessDeniedError) and error.code != "NOPERM"
-
-
-def _is_no_fault_of_the_value(error: Exception) -> bool:
-    """Whether a value was not stored for a reason that lies with the server."""
+def _is_the_servers_fault(error: Exception) -> bool:
+    """Whether a change failed for a reason that lies with the server, and not with what was asked."""
     if isinstance(error, CacheServerError):
-        return error.code in _REFUSED or error.code == _FULL or _is_login(error)
+        return error.code in _REFUSED or error.code == _FULL or isinstance(error, LoginDenied)
     return isinstance(error, CacheUnavailableError)

@@ -3,11 +3,15 @@
 from .ageing import age_entries
 from .assertions import refuses  # before the suite: it asks pytest to show the values of the suite's asserts
 from .clock import FakeClock
+from .cluster import EmbeddedCluster
 from .conformance import ConformanceSuite
+from .sentinels import EmbeddedSentinels
 from .server import EmbeddedServer, find_server, free_port, unique_prefix
 
 __all__ = [
     "ConformanceSuite",
+    "EmbeddedCluster",
+    "EmbeddedSentinels",
     "EmbeddedServer",
     "FakeClock",
     "age_entries",

@@ -78,13 +78,17 @@ def free_port() -> int:
 class EmbeddedServer:
     """A server process of our own, reached by `url`. Made by `start`; every method may block for milliseconds.
 
-    The data live in memory and die with `stop`. `config` persistence settings survive `restart`, nothing more.
+    The data live in memory and die with `stop`. What the server keeps in its `directory` survives `kill` and
+    `restart`: its configuration (as it rewrote it), a cluster's `nodes.conf`, files of persistence where `config` asks
+    for some.
     """
 
-    def __init__(self, program: str, *, unix: bool, config: Mapping[str, str]) -> None:
+    def __init__(self, program: str, *, unix: bool, config: Mapping[str, str], sentinel: bool = False) -> None:
         """For `start`: prepares the server without starting it."""
         _check_config(config)
         self._program = program
+        self._arguments = ["--sentinel"] if sentinel else []
+        self._paused = False
         self._config = dict(config)
         self._owner = os.getpid()
         self._unix = unix
@@ -100,11 +104,13 @@ class EmbeddedServer:
         *,
         unix: bool = False,
         config: Mapping[str, str] | None = None,
+        sentinel: bool = False,
     ) -> Self:
         """Start a server and return when it answers.
 
         `unix` listens on a unix socket alone, otherwise on a free loopback port. `config` holds further directives
         as a configuration file spells them, such as ``{"maxmemory": "64mb"}``; persistence is off unless set there.
+        `sentinel` starts the program as a Sentinel.
 
         Raises ConfigurationError without a server program or for a directive that the server rejects, and
         CacheUnavailableError, with the end of the server's log, when it doesn't come up.
@@ -112,7 +118,7 @@ class EmbeddedServer:
         program = find_server(kind)
         if program is None:
             raise ConfigurationError(_how_to_get(kind))
-        server = cls(program, unix=unix, config=config or {})
+        server = cls(program, unix=unix, config=config or {}, sentinel=sentinel)
         try:
             server._start_on_a_free_port()
         except BaseException:
@@ -159,6 +165,11 @@ class EmbeddedServer:
         """Whether the process exists (it may be paused)."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def paused(self) -> bool:
+        """Whether `pause` stopped it and nothing resumed it since."""
+        return self._paused and self.running
+
     def log(self, lines: int = _LOG_TAIL) -> str:
         """The last `lines` lines of the server's log, secrets of `config` blanked out."""
         try:
@@ -195,10 +206,12 @@ class EmbeddedServer:
         process = self._live()
         process.send_signal(signal.SIGSTOP)
         os.waitpid(process.pid, os.WUNTRACED)
+        self._paused = True
 
     def resume(self) -> None:
         """SIGCONT after `pause`."""
         self._live().send_signal(signal.SIGCONT)
+        self._paused = False
 
     def restart(self) -> None:
         """Kill the process if it runs and start a new one on the same address; in-memory data are gone.
@@ -227,6 +240,7 @@ class EmbeddedServer:
     def _start_on_a_free_port(self) -> None:
         for _ in range(_PORT_ATTEMPTS):
             self._port = 0 if self._unix else free_port()
+            self._write_config()
             try:
                 self._launch()
                 return
@@ -236,12 +250,12 @@ class EmbeddedServer:
         raise CacheUnavailableError(f"no free loopback port in {_PORT_ATTEMPTS} attempts")
 
     def _launch(self) -> None:
-        self._write_config()
+        self._paused = False
         _running.add(self)
         self._guard = ChildGuard(self._directory)
         with (self._directory / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [self._program, str(self._directory / "server.conf")],
+                [self._program, str(self._directory / "server.conf"), *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

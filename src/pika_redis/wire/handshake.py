@@ -131,7 +131,7 @@ async def shake_hands(connection: Connection, login: Login, predecessor: Client 
     if _is_unknown(asked.replies["HELLO"], login.credentials):
         asked = await _ask(connection, _older_commands(login, predecessor), clock)
     for name, reply in asked.replies.items():
-        if isinstance(reply, BaseException) and not name.startswith(("CLIENT", "INFO")):
+        if isinstance(reply, BaseException) and not name.startswith(("CLIENT", "INFO")) and not asked.spares(name):
             raise _explained(reply, name, login.credentials)
     return asked.facts()
 
@@ -159,11 +159,23 @@ class _Asked:
     sent: float
     received: float
 
+    def spares(self, name: str) -> bool:
+        """Whether this was refused, and is not needed."""
+        return name == "TIME" and isinstance(self.replies[name], AccessDeniedError) and self._time() is not None
+
+    def _time(self) -> Reply:
+        """What TIME says, or would say: INFO tells the time too."""
+        told = self.replies["TIME"]
+        if not isinstance(told, AccessDeniedError):
+            return told
+        micros = _fields_of_info(self.replies.get("INFO")).get("server_time_usec", "")
+        return divmod(int(micros), 1_000_000) if micros.isdigit() else None
+
     def facts(self) -> ServerFacts:
         """What they tell. Raises CacheUnavailableError for what is no server that we can use."""
         replies = self.replies
         try:
-            time = TimeSample.of(replies["TIME"], self.sent, self.received)
+            time = TimeSample.of(self._time(), self.sent, self.received)
             if "HELLO" in replies:
                 facts = {_text(name): value for name, value in cast("dict[Reply, Reply]", replies["HELLO"]).items()}
             else:

@@ -165,11 +165,14 @@ class Node(Stepwise):
                 return await self.call(script.by_digest(key, arguments), repeat, see)
             except CacheServerError as error:
                 if error.code != "NOSCRIPT":
-                    raise
+                    raise script.explain(error) from None
                 self._scripts.discard(script.digest)
                 if repeat is Repeat.NEVER:
                     raise
-        reply = await self.call(script.command(key, arguments), repeat, see)
+        try:
+            reply = await self.call(script.command(key, arguments), repeat, see)
+        except CacheServerError as error:
+            raise script.explain(error) from None
         self._scripts.add(script.digest)
         return reply
 
@@ -189,6 +192,8 @@ class Node(Stepwise):
         replies = await self.call_many([command, *after], Repeat.ALWAYS, see)
         if isinstance(replies[0], CacheServerError) and replies[0].code == "NOSCRIPT":
             replies = await self.call_many([script.command(key, arguments), *after], Repeat.ALWAYS, see)
+        if isinstance(replies[0], CacheServerError):
+            raise script.explain(replies[0])
         if isinstance(replies[0], Exception):
             raise replies[0]
         self._scripts.add(script.digest)
@@ -203,9 +208,10 @@ class Node(Stepwise):
         failure = self._seen(lost)
         attempt = 0
         while True:
-            self._circuit.failed(lost)
             if isinstance(lost, ReadOnly):
                 self._leave_replica()
+            else:
+                self._circuit.failed(lost)
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:

@@ -20,6 +20,7 @@ from ..model.clock import Clock
 from .connection import Connection, LossHandler, PushHandler, ignore
 from .endpoint import Endpoint
 from .limits import Limits
+from .replies import LoginDenied
 
 __all__ = ["Opener"]
 
@@ -55,7 +56,7 @@ class Opener:
             async with asyncio.timeout(endpoint.connect_timeout):
                 return await self._open(endpoint, greet, limits, on_lost, on_push)
         except AccessDeniedError as error:
-            raise AccessDeniedError(f"{endpoint}: {error}", code=error.code) from error
+            raise LoginDenied(f"{endpoint}: {error}", code=error.code) from error
         except CacheError as error:
             raise CacheUnavailableError(f"{endpoint}: {error}") from error
         except TimeoutError as error:

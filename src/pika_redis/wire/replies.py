@@ -13,12 +13,23 @@ from ..errors import (
     OverloadedError,
 )
 
-__all__ = ["Disconnected", "Full", "NotServing", "ReadOnly", "Redirected", "Stalled", "TryAgain", "reply_error"]
+__all__ = [
+    "Disconnected",
+    "Full",
+    "LoginDenied",
+    "NotServing",
+    "ReadOnly",
+    "Redirected",
+    "Stalled",
+    "TryAgain",
+    "reply_error",
+]
 
 _DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 _DOWN: Final = frozenset({"LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
 _ELSEWHERE: Final = frozenset({"MOVED", "ASK"})
 _ECHO: Final = ", with args beginning with"  # what follows are words of the command: a value, or the password
+_DENIED_IN_A_SCRIPT: Final = ("can't run this command or subcommand", "ACL failure in script")
 _LONGEST_TEXT: Final = 300
 
 
@@ -53,6 +64,10 @@ class NotServing(Disconnected):
 
 class ReadOnly(NotServing):
     """The server is a replica: it did not run the write."""
+
+
+class LoginDenied(AccessDeniedError):
+    """The server does not take us: no connection to it can be made."""
 
 
 class TryAgain(NotServing):
@@ -90,6 +105,8 @@ def reply_error(text: str) -> CacheError:
     """
     code = text.split(" ", 1)[0]
     shown = text.split(_ECHO, 1)[0][:_LONGEST_TEXT]
+    if any(words in text for words in _DENIED_IN_A_SCRIPT):
+        return AccessDeniedError(f"the server refused: NOPERM: {shown}", code="NOPERM")
     if code in _DENIED:
         return AccessDeniedError(f"the server refused: {shown}", code=code)
     if code == "TRYAGAIN":

@@ -6,10 +6,12 @@ None begins with a ``#!lua`` line: such scripts are refused as a whole when memo
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import Final
 
+from ..errors import AccessDeniedError, CacheServerError
 from .framing import Command
 
 __all__ = [
@@ -29,14 +31,19 @@ __all__ = [
 ]
 
 
+_CALL: Final = re.compile(r"redis\.p?call\('([A-Z]+)'")
+
+
 class Script:
     """The source of one script and the digest by which the server knows it."""
 
-    __slots__ = ("digest", "name", "source")
+    __slots__ = ("commands", "digest", "name", "source")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.source = resources.files("pika_redis.wire").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        self.commands = tuple(dict.fromkeys(_CALL.findall(self.source)))
+        """What it runs."""
         self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     def command(self, key: str | Sequence[str] | Sequence[bytes], arguments: Sequence[str | bytes | int]) -> Command:
@@ -46,6 +53,13 @@ class Script:
     def by_digest(self, key: str | Sequence[str] | Sequence[bytes], arguments: Sequence[str | bytes | int]) -> Command:
         """For a server that knows it."""
         return ("EVALSHA", self.digest, *_keys(key), *arguments)
+
+    def explain(self, error: CacheServerError) -> CacheServerError:
+        """The same, saying what the script needs when the user may not do something."""
+        if type(error) is not AccessDeniedError:
+            return error
+        needs = ", ".join(("EVAL", "EVALSHA", *self.commands))
+        return AccessDeniedError(f"{error} (the script {self.name!r} needs {needs})", code=error.code)
 
     def __repr__(self) -> str:
         return f"Script({self.name!r})"

@@ -37,6 +37,7 @@ from .limits import Limits
 from .locator import Fixed, Locator, MovedHandler
 from .opener import Opener
 from .progress import JointProof, Proof, Proven
+from .replies import LoginDenied
 from .sentinel_answers import CHANNELS, Answer, answer_of, is_majority, question, told_of, verdict
 
 __all__ = ["Sentinel", "locator_of"]
@@ -88,10 +89,12 @@ class Sentinel:
                 failures.append(answer)
                 continue
             answers.append(answer)
-            newest = verdict(answers, self._epoch, len(self._order))
-            if newest is not None:
+            if answer.epoch >= self._epoch:
                 self._prefer(host)
-                return self._found(newest, sent)
+                return self._found(answer, sent)
+        newest = verdict(answers, self._epoch, len(self._order))
+        if newest is not None:
+            return self._found(newest, sent)
         raise self._nowhere(answers, failures)
 
     def settle(self, facts: ServerFacts | None) -> None:
@@ -147,7 +150,7 @@ class Sentinel:
             return CacheUnavailableError(f"{self._endpoint}: the sentinels that answer are behind; asked were {asked}")
         denied = next((failure for failure in failures if isinstance(failure, AccessDeniedError)), None)
         if denied is not None:
-            return AccessDeniedError(str(denied), code=denied.code)
+            return LoginDenied(str(denied), code=denied.code)
         said = "; ".join(dict.fromkeys(str(failure) for failure in failures if failure is not None))
         if None in failures:
             said = f": {said}" if said else ""

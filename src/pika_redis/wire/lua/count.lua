@@ -5,7 +5,7 @@
 -- leaves 64 bits; {4} = the key holds no string. (Values go back as text: Lua's numbers lose digits beyond 2^53.)
 local seen = redis.pcall('GETRANGE', KEYS[1], 0, 31)
 if type(seen) == 'table' then
-  return {4}
+  return string.find(seen.err, 'WRONGTYPE', 1, true) and {4} or seen
 end
 if seen == '' and redis.call('EXISTS', KEYS[1]) == 0 then
   seen = false
