@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from ..errors import AccessDeniedError, CacheError, CacheUnavailableError
 from .address import HostPort
@@ -29,30 +30,39 @@ _REREAD = 30.0
 _FIRST_LOOK, _LAST_LOOK = 0.2, 2.0  # seconds between looks while a node is down
 
 
+class Surveyed(Protocol):
+    """The nodes of a cluster, as far as the map is concerned."""
+
+    async def survey(self, place: HostPort) -> SlotMap:
+        """The map as a node has it. Raises CacheUnavailableError, AccessDeniedError."""
+        ...
+
+    def whom(self) -> Sequence[HostPort]:
+        """Who can be asked, the best first."""
+        ...
+
+    def remap(self) -> None:
+        """The map is another one."""
+        ...
+
+    def troubled(self) -> bool:
+        """Whether a node that serves slots is down."""
+        ...
+
+    def sent(self) -> int:
+        """A number that grows while the cluster is used."""
+        ...
+
+
 class Atlas:
     """Holds `map` and reads it anew."""
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        ask: Callable[[HostPort], Awaitable[SlotMap]],
-        whom: Callable[[], Sequence[HostPort]],
-        changed: Callable[[], None],
-        troubled: Callable[[], bool],
-        sent: Callable[[], int],
-    ) -> None:
-        """`ask` reads the map from a node; `whom` gives the nodes, the best first; `changed` is told of another map;
-        `troubled` says whether a node that serves slots is down; `sent` is a number that grows while it is used.
-        """
+    def __init__(self, loop: asyncio.AbstractEventLoop, nodes: Surveyed) -> None:
         self.map: SlotMap | None = None
         self.failure: CacheError = CacheUnavailableError("no node of the cluster was asked yet")
         """Why the map could not be read last time."""
         self._loop = loop
-        self._ask = ask
-        self._whom = whom
-        self._changed = changed
-        self._troubled = troubled
-        self._sent = sent
+        self._nodes = nodes
         self._sent_before = 0
         self._waiting = Crowd(loop)
         self._readings = Bucket(3, per_second=2)
@@ -109,9 +119,9 @@ class Atlas:
     async def _read(self) -> None:
         hint, self._hint = self._hint, None
         try:
-            for place in dict.fromkeys([*([hint] if hint else []), *self._whom()]):
+            for place in dict.fromkeys([*([hint] if hint else []), *self._nodes.whom()]):
                 try:
-                    found = await self._ask(place)
+                    found = await self._nodes.survey(place)
                 except (AccessDeniedError, CacheUnavailableError) as error:
                     self.failure = error
                     continue
@@ -127,13 +137,13 @@ class Atlas:
     def _adopt(self, found: SlotMap) -> None:
         if found != self.map:
             self.map = found
-            self._changed()
+            self._nodes.remap()
 
     def _look_later(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         pause = _REREAD
-        if self.map is None or self._hint is not None or self._troubled():
+        if self.map is None or self._hint is not None or self._nodes.troubled():
             pause = min(_LAST_LOOK, _FIRST_LOOK * 2.0**self._looks)
             self._looks = min(self._looks + 1, 10)
         else:
@@ -143,10 +153,10 @@ class Atlas:
 
     def _look(self) -> None:
         self._timer = None
-        before, self._sent_before = self._sent_before, self._sent()
+        before, self._sent_before = self._sent_before, self._nodes.sent()
         if self._closed or self.map is None:
             return  # who calls next asks
-        if before != self._sent_before or self._hint is not None or self._troubled():
+        if before != self._sent_before or self._hint is not None or self._nodes.troubled():
             self.refresh()
         else:
             self._look_later()

@@ -20,23 +20,18 @@ what it took in after that. What is not abandoned is followed by its caller, who
 same time does so concurrently, and either order is right. (A store after a load compares first, wherever it lands.)
 
 Replicas are never read from: a replica answers MOVED, since READONLY is never said.
-
-All nodes have one time here, that of the owner of slot 0: entries are born in it, and every process takes the same.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import math
 import random
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import replace
-from typing import Protocol, cast
+from typing import cast
 
 from ..errors import (
-    AccessDeniedError,
     CacheClosedError,
     CacheError,
     CacheServerError,
@@ -45,84 +40,24 @@ from ..errors import (
     OutcomeUnknownError,
 )
 from ..model.clock import Clock
-from .address import HostPort
-from .atlas import Atlas
 from .connection import Command, Connection, Reply
 from .crowd import Crowd
 from .endpoint import Endpoint
-from .framing import Push
-from .handshake import ServerFacts
+from .members import ClusterListener, Member, Members
 from .node import Node, Repeat
-from .replies import Disconnected, Full, Redirected, TryAgain
+from .replies import Disconnected, Full, NotServing, Redirected, TryAgain
 from .routing import Job, jobs_of, key_of, results_of
 from .scripts import Script
-from .slot_map import SLOTS, SlotMap, slot_of
+from .slot_map import slot_of
 from .slots import Observer
 from .steps import Call, Step
 from .stepwise import Batch, SeeKeys, checked
-from .survey import survey
 
-__all__ = ["Cluster", "ClusterListener", "Member"]
+__all__ = ["Cluster"]
 
 _MOST_HOPS = 5
 _SHORT_PAUSE = (0.01, 0.1)
 _ONE_SLOT = "Hash slot not served"  # what a node says that is well itself
-
-
-class Member:
-    """One node of the cluster."""
-
-    __slots__ = ("key", "node", "place")
-
-    def __init__(self, place: HostPort) -> None:
-        self.place = place
-        self.node: Node
-        self.key: str | bytes = ""
-        """One that it was asked for last: whether it still serves that tells whether it serves."""
-
-
-class ClusterListener(Protocol):
-    """Told what happens on the connections T of the nodes, within the parser, and of changes of the slot map."""
-
-    def made(self, member: Member, connection: Connection, facts: ServerFacts) -> None: ...
-
-    def pushed(self, push: Push) -> None: ...
-
-    def resumed(self, member: Member) -> None: ...
-
-    def lost(self, member: Member) -> None: ...
-
-    def doubted(self, member: Member) -> None:
-        """The node said that it does not serve."""
-        ...
-
-    def asked(self, key: str | bytes) -> None:
-        """The key was read at a node that it is only on its way to: nothing of it may be kept."""
-        ...
-
-    def remapped(self, before: SlotMap | None, now: SlotMap) -> None:
-        """Slots have other owners. Before anything is sent to them."""
-        ...
-
-
-class _Ear:
-    """The listener of one node."""
-
-    def __init__(self, cluster: Cluster, member: Member, listener: ClusterListener) -> None:
-        self._cluster = cluster
-        self._member = member
-        self._listener = listener
-        self.pushed = listener.pushed
-
-    def made(self, connection: Connection, facts: ServerFacts) -> None:
-        self._listener.made(self._member, connection, facts)
-
-    def resumed(self) -> None:
-        self._listener.resumed(self._member)
-
-    def lost(self) -> None:
-        self._listener.lost(self._member)
-        self._cluster.suspect()
 
 
 class Cluster:
@@ -138,19 +73,10 @@ class Cluster:
         track: bool,
     ) -> None:
         """`endpoint.cluster` names some of the nodes; all else of it goes for each."""
-        self.members: dict[HostPort, Member] = {}
-        self._loop = loop
+        self.members = Members(loop, endpoint, clock, listener, track=track)
         self._endpoint = endpoint
-        self._clock = clock
         self._listener = listener
-        self._track = track
-        self._owners: list[Member | None] = [None] * SLOTS
-        self._timed: Node | None = None
-        self._map_before: SlotMap | None = None
         self._waiting = Crowd(loop)
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._ended = False
-        self.atlas = Atlas(loop, self._ask_map, self._whom, self._remap, self._troubled, self._sent)
 
     # -- calls ----------------------------------------------------------------------------------------------------
 
@@ -163,7 +89,7 @@ class Cluster:
     ) -> Reply:
         """The reply to one command about its first key. Raises as `Node.call`."""
         key = key_of(command)
-        member = self._owners[slot_of(key)]
+        member = self.members.owners[slot_of(key)]
         try:
             if member is not None:
                 member.key = key
@@ -216,7 +142,7 @@ class Cluster:
 
     def tell(self, key: str, command: Command | Call) -> None:
         """Send a command about a key, and wait for nothing."""
-        member = self._owners[slot_of(key)]
+        member = self.members.owners[slot_of(key)]
         if member is not None:
             member.node.tell(key, command)
 
@@ -235,7 +161,7 @@ class Cluster:
     def _grouped(self, jobs: Sequence[Job]) -> list[tuple[Member | None, list[Job]]]:
         groups: dict[Member | None, list[Job]] = {}
         for job in jobs:
-            where = self._owners[job.slot] if job.target is None else self._member(job.target)
+            where = self.members.owners[job.slot] if job.target is None else self.members.at(job.target)
             groups.setdefault(where, []).append(job)
         return list(groups.items())
 
@@ -264,8 +190,6 @@ class Cluster:
                 await asyncio.sleep(random.uniform(*_SHORT_PAUSE))  # noqa: S311 (jitter, not a secret)
             await self._all(elsewhere, repeat, attempts)
         if lost is not None:
-            if _ONE_SLOT not in str(lost):
-                self._listener.doubted(member)
             raise lost
 
     def _hop(self, job: Job, refusal: CacheError, member: Member) -> bool:
@@ -285,13 +209,15 @@ class Cluster:
 
     def _follow_map(self, moved: Redirected, by: Member) -> None:
         if moved.code == "MOVED":
-            self.atlas.moved(moved.slot, (moved.host or by.place[0], moved.port))
+            self.members.atlas.moved(moved.slot, (moved.host or by.place[0], moved.port))
 
     async def _again(
         self, member: Member | None, jobs: list[Job], lost: Disconnected, repeat: Repeat, attempts: int | None
     ) -> None:
         """Repeat what got no reply, as its class allows. Raises what a user of the cache should see."""
-        self.suspect()
+        self.members.suspect()
+        if member is not None and isinstance(lost, NotServing) and _ONE_SLOT not in str(lost):
+            self._listener.doubted(member)
         if member is not None and member.node.facts is not None:  # else it was never connected: that is waited for
             jobs = [job for job in jobs if not job.spared(lost)]
             if not jobs:
@@ -302,13 +228,13 @@ class Cluster:
         while True:
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{failure}; the write may or may not have run") from lost
-            if self._ended:
+            if self.members.ended:
                 raise CacheClosedError("the connections to the cluster were closed for good") from lost
             if repeat is Repeat.NEVER or isinstance(lost, Full):
                 raise failure from lost
             try:
                 await self._once_more([job for job in jobs if not job.done], repeat, lost.waited)
-                return  # noqa: TRY300 (a loop)
+                return
             except Disconnected as error:
                 lost, failure = error, CacheUnavailableError(str(error))
             except CacheUnavailableError as error:
@@ -337,142 +263,15 @@ class Cluster:
 
     async def _reach(self, jobs: Sequence[Job]) -> None:
         """Wait for connections to the nodes of these. Raises as `ready`."""
-        if any(self._owners[job.slot] is None for job in jobs):
-            await self.atlas.fresh(self._endpoint.limits.stall)
+        if any(self.members.owners[job.slot] is None for job in jobs):
+            await self.members.atlas.fresh(self._endpoint.limits.stall)
         for slot in dict.fromkeys(job.slot for job in jobs):
-            member = self._owners[slot]
+            member = self.members.owners[slot]
             if member is None:
-                if self.atlas.map is None:
-                    raise self._no_map()
+                if self.members.atlas.map is None:
+                    raise self.members.no_map()
                 raise CacheUnavailableError(f"no node of the cluster serves slot {slot}")
             await member.node.ready()
-
-    # -- the nodes ------------------------------------------------------------------------------------------------
-
-    @property
-    def primaries(self) -> list[Member]:
-        """The nodes that serve slots; none before the map was read."""
-        return [] if self.atlas.map is None else [self._member(place) for place in self.atlas.map.primaries]
-
-    def owner(self, key: str | bytes) -> Member | None:
-        """The node that serves a key; None when nobody is known to."""
-        return self._owners[slot_of(key)]
-
-    async def ready(self) -> None:
-        """Wait until it is known who serves what, and one of them can be asked.
-
-        Raises CacheUnavailableError (with the reason), AccessDeniedError, CacheClosedError.
-        """
-        if self._ended:
-            raise CacheClosedError("the connections to the cluster were closed for good")
-        if self.atlas.map is None:
-            await self.atlas.fresh(self._endpoint.limits.stall)
-        if self.atlas.map is None:
-            raise self._no_map()
-        failure: CacheError = CacheUnavailableError("no node of the cluster serves any slot")
-        for member in self.primaries:
-            try:
-                await member.node.ready()
-                return  # noqa: TRY300 (a loop)
-            except (CacheUnavailableError, AccessDeniedError) as error:
-                failure = error
-        raise failure
-
-    def suspect(self) -> None:
-        """A node is down, or says so: its successor is looked for."""
-        if not self._ended:
-            self.atlas.suspect()
-
-    def _no_map(self) -> CacheError:
-        failure = self.atlas.failure
-        kind = type(failure) if isinstance(failure, AccessDeniedError) else CacheUnavailableError
-        return kind(f"no node tells who serves what in the cluster: {failure}")
-
-    def _member(self, place: HostPort) -> Member:
-        member = self.members.get(place)
-        if member is None:
-            member = self.members[place] = Member(place)
-            endpoint = replace(self._endpoint, host=place[0], port=place[1], cluster=())
-            ear = _Ear(self, member, self._listener)
-            member.node = Node(self._loop, endpoint, self._clock, ear, track=self._track)
-        return member
-
-    def _whom(self) -> list[HostPort]:
-        """The nodes in the order in which they are asked for the map."""
-        known = list(self.members)
-        random.shuffle(known)
-        known.sort(key=lambda place: not self.members[place].node.connection.usable)
-        return [*known, *self._endpoint.cluster]
-
-    async def _ask_map(self, place: HostPort) -> SlotMap:
-        return await survey(self._member(place).node, place, tls=self._endpoint.tls is not None)
-
-    def _remap(self) -> None:
-        """The map changed."""
-        now = self.atlas.map
-        assert now is not None
-        members = {place: self._member(place) for place in now.primaries}
-        before = self._map_before
-        self._map_before = now
-        self._owners = [None if place is None else members[place] for place in now.owners]
-        self._listener.remapped(before, now)
-        for place in self.members.keys() - members.keys():
-            self._loop.call_later(self._endpoint.limits.command_timeout, self._leave, place)
-        if before is not None:
-            for member in members.values():
-                if not member.node.connection.usable:
-                    self._warm(member)
-
-    def _warm(self, member: Member) -> None:
-        """Connect to a node that took over, before somebody waits for it."""
-
-        async def connect() -> None:
-            with contextlib.suppress(CacheError):
-                await member.node.ready()
-
-        self._in_background(connect())
-
-    def _leave(self, place: HostPort) -> None:
-        """Part with a node that serves nothing. What it still owed has come by now."""
-        if not self._ended and self.atlas.map is not None and place not in self.atlas.map.primaries:
-            member = self.members.pop(place, None)
-            if member is not None:
-                self._in_background(member.node.aclose())
-
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
-        context = contextvars.Context()
-        task = self._loop.create_task(work, name="pika-redis cluster", context=context)
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
-
-    def _troubled(self) -> bool:
-        return any(
-            not member.node.connection.usable and member.key for member in set(self._owners) if member is not None
-        )
-
-    def _sent(self) -> int:
-        return sum(member.node.connection.proof.sent for member in self.members.values())
-
-    # -- time -----------------------------------------------------------------------------------------------------
-
-    def local_time(self, server_ms: float) -> float:
-        """Seconds of our monotonic clock at this time of the cluster's."""
-        node = self._timekeeper()
-        return server_ms / 1000 if node is None else node.local_time(server_ms)
-
-    def server_ms(self) -> int:
-        """The cluster's time now in milliseconds; meaningless before a node has answered."""
-        node = self._timekeeper()
-        return int(self._clock.monotonic() * 1000) if node is None else node.server_ms()
-
-    def _timekeeper(self) -> Node | None:
-        """The node whose time counts; as long as it never answered, another one."""
-        first = self._owners[0]
-        if first is not None and first.node.facts is not None:
-            self._timed = first.node
-        elif self._timed is None:
-            self._timed = next((one.node for one in self.members.values() if one.node.facts is not None), None)
-        return self._timed
 
     # -- connections of one's own ---------------------------------------------------------------------------------
 
@@ -487,24 +286,36 @@ class Cluster:
         async with lease as connection:
             yield member.node, connection
 
-    # -- ending ---------------------------------------------------------------------------------------------------
+    # -- the nodes ------------------------------------------------------------------------------------------------
+
+    def owner(self, key: str | bytes) -> Member | None:
+        """The node that serves a key; None when nobody is known to."""
+        return self.members.owners[slot_of(key)]
+
+    async def ready(self) -> None:
+        """Wait until it is known who serves what, and one of them can be asked.
+
+        Raises CacheUnavailableError (with the reason), AccessDeniedError, CacheClosedError.
+        """
+        await self.members.ready()
+
+    def local_time(self, server_ms: float) -> float:
+        """Seconds of our monotonic clock at this time of the cluster's."""
+        return self.members.local_time(server_ms)
+
+    def server_ms(self) -> int:
+        """The cluster's time now in milliseconds; meaningless before a node has answered."""
+        return self.members.server_ms()
 
     async def aclose(self) -> None:
         """Close all connections and stop connecting; callers that wait get CacheClosedError."""
-        self._ended = True
+        self.members.ended = True
         self._waiting.wake()
-        await self.atlas.aclose()
-        for task in list(self._leaving):
-            task.cancel()
-        closing = [member.node.aclose() for member in self.members.values()]
-        await asyncio.gather(*closing, *self._leaving, return_exceptions=True)
+        await self.members.aclose()
 
     def abandon(self) -> None:
         """Let go of the sockets without a word: in a forked child, or when the loop is closed."""
-        self._ended = True
-        self.atlas.abandon()
-        for member in self.members.values():
-            member.node.abandon()
+        self.members.abandon()
 
 
 def _each(see: Observer) -> Observer:

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias, cast
 from ..errors import CacheError, CacheServerError
 from .connection import Command, Connection, Reply
 from .link import NoConnection
-from .replies import Disconnected, NotServing
 from .repeat import Repeat
+from .replies import Disconnected, NotServing
 from .scripts import Script
 from .slots import Observer, ignored
 from .steps import Call, Reads, Step, StepSlot, resolved
