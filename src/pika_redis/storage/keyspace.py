@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import cast
 
 from ..errors import AccessDeniedError, CacheError
 from ..model.report import HealthReport, HealthStatus
 from ..wire.connection import Reply
 from ..wire.loops import LoopLocal
-from ..wire.node import Repeat
 from ..wire.scripts import INVAL
+from ..wire.slots import Observer
 from .namespace import Namespace
 from .near import Near
 
@@ -33,12 +34,14 @@ class Keyspace:
         async for page in self._pages(pattern):
             if delete:
                 near = self._nears.get()
-                keys = [key.decode("utf-8", "surrogateescape") for key in page]
-                see = near.ends_deleted(keys, self._namespace.epoch_key)
-                count += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, see))
+                count += await near.node.run_over(INVAL, page, (), partial(self._seen_deleted, near))
             else:
                 count += len(page)
         return count
+
+    def _seen_deleted(self, near: Near, page: Sequence[bytes]) -> Observer:
+        keys = [key.decode("utf-8", "surrogateescape") for key in page]
+        return near.ends_deleted(keys, self._namespace.epoch_key)
 
     async def size(self, *, exact: bool) -> tuple[int, int]:
         """Keys and bytes: of the whole database as the server counts them, or of this prefix key by key."""

@@ -28,7 +28,7 @@ import contextlib
 import logging
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ..errors import CacheUnavailableError
@@ -40,6 +40,7 @@ from ..wire.handshake import ServerFacts
 from ..wire.node import Node
 from ..wire.progress import Proof, Proven
 from ..wire.replies import Disconnected
+from ..wire.server import Server
 from ..wire.slots import Observer, ignored
 from .degraded import Degraded
 from .eviction import S3Fifo
@@ -75,14 +76,14 @@ class Near:
         *,
         on_restart: OnRestart = "epoch",
     ) -> None:
-        self.node = node = Node(loop, endpoint, clock, self, track=max_bytes > 0)
+        self.node = node = self._connected(loop, endpoint, clock, track=max_bytes > 0)
         self.standing = Standing(loop, degraded, lambda: node.connection, on_restart)
         self.tracks = False
         """Whether the server tells of changes; when it doesn't, nothing is kept and nonces are read with each entry."""
         self.nonces = Nonces()
         self.journal = degraded.journal
         self.watches = Watches(loop)
-        self.unsent = Unsent(loop, self.node)
+        self.unsent = Unsent(loop, node)
         self.copies: dict[str, Record] = {}
         self.proof: Proven = Proof()
         self.now = clock.monotonic
@@ -97,13 +98,18 @@ class Near:
         """Until then the proof is young enough, and nothing is to be read again: copies are served without a look."""
         self._said = False
 
+    def _connected(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, *, track: bool) -> Server:
+        """What is asked."""
+        self._one = Node(loop, endpoint, clock, self, track=track)
+        return self._one
+
     # -- as the listener of T -----------------------------------------------------------------------------------
 
     def made(self, connection: Connection, facts: ServerFacts) -> None:
         heard = self._left.since
         self._left = Left(since=self.now())
         self._forget()
-        self.proof = self.node.proof(connection.proof)
+        self.proof = self._one.proof(connection.proof)
         self.tracks = facts.untracked is None
         self._reread_at = self.now() + _REREAD
         self.standing.meet(facts, heard)
@@ -165,6 +171,10 @@ class Near:
         self._drop(key)
         self.nonces.end(key)
         self.watches.wake(key)
+
+    def nonce(self, key: str, looked: Mapping[str, bytes | None]) -> bytes | None:
+        """The nonce of a tag or an epoch as it stands; None = not known. `looked` = what was read just now."""
+        return self.nonces.at(key).now
 
     def unproven(self, key: str) -> tuple[Record, float] | None:
         """A copy of which the server said nothing for some time, since it is gone, and for how many seconds."""
@@ -249,7 +259,7 @@ class Near:
 
     def _tend(self, now: float) -> None:
         """Ask for a sign of life and, now and then, for the role and the nonces in use. Waits for nothing."""
-        self.node.confirm()
+        self._one.confirm()
         if self._asking:
             return
         keys: list[str] = []
@@ -258,16 +268,16 @@ class Near:
             keys = self.nonces.in_use()
         self._beats += 1
         with contextlib.suppress(Disconnected):
-            asked = self.node.ask(("HELLO",) if self._beats % 3 == 0 else ("PING",), self._tended)
+            asked = self._one.ask(("HELLO",) if self._beats % 3 == 0 else ("PING",), self._tended)
             self._asking = True
             asked.add_done_callback(self._asked)
             for start in range(0, len(keys), _PAGE):
                 page = keys[start : start + _PAGE]
-                self.node.ask(("MGET", *page), partial(self._reread, page)).add_done_callback(ignored)
+                self._one.ask(("MGET", *page), partial(self._reread, page)).add_done_callback(ignored)
 
     def _tended(self, reply: Reply) -> Reply:
         role = reply.get(b"role") if isinstance(reply, dict) else None
-        if isinstance(role, bytes) and self.node.became(role.decode()):
+        if isinstance(role, bytes) and self._one.became(role.decode()):
             self._forget()
         return reply
 

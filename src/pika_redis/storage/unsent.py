@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar, cast
 
-from ..wire.node import Node
+from ..wire.server import Server
 
 __all__ = ["Unsent"]
 
@@ -45,7 +45,7 @@ class Unsent:
 
     __slots__ = ("_loop", "_node", "_reads")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, node: Node) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, node: Server) -> None:
         self._loop = loop
         self._node = node
         self._reads: dict[Hashable, _Read] = {}

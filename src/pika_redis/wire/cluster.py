@@ -28,8 +28,8 @@ import asyncio
 import contextlib
 import math
 import random
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from typing import TypeVar, cast
 
 from ..errors import (
     CacheClosedError,
@@ -43,6 +43,8 @@ from ..model.clock import Clock
 from .connection import Command, Connection, Reply
 from .crowd import Crowd
 from .endpoint import Endpoint
+from .handshake import ServerFacts
+from .link import NoConnection
 from .members import ClusterListener, Member, Members
 from .node import Node, Repeat
 from .replies import Disconnected, Full, NotServing, Redirected, TryAgain
@@ -51,10 +53,11 @@ from .scripts import Script
 from .slot_map import slot_of
 from .slots import Observer
 from .steps import Call, Step
-from .stepwise import Batch, SeeKeys, checked
+from .stepwise import Batch, KeyT, SeeKeys, checked
 
 __all__ = ["Cluster"]
 
+_ReplyT = TypeVar("_ReplyT")
 _MOST_HOPS = 5
 _SHORT_PAUSE = (0.01, 0.1)
 _ONE_SLOT = "Hash slot not served"  # what a node says that is well itself
@@ -73,6 +76,9 @@ class Cluster:
         track: bool,
     ) -> None:
         """`endpoint.cluster` names some of the nodes; all else of it goes for each."""
+        self.connection: Connection | NoConnection = NoConnection()
+        """There is not the one connection that a single server has: what stands here refuses."""
+        self.facts: ServerFacts | None = None
         self.members = Members(loop, endpoint, clock, listener, track=track)
         self._endpoint = endpoint
         self._listener = listener
@@ -126,10 +132,10 @@ class Cluster:
         return checked((await self.take([step], repeat))[0])[0]
 
     async def run_over(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | int], see: SeeKeys
+        self, script: Script, keys: Sequence[KeyT], arguments: Sequence[str | bytes | int], see: SeeKeys[KeyT]
     ) -> int:
         """Run a script key by key; gives the sum of what it gives. Raises as `call`, when all have ended."""
-        steps = [Step(key, [Call(script, key, arguments)], _each(see((key,)))) for key in keys]
+        steps = [Step(key, [_call(script, key, arguments)], _each(see((key,)))) for key in keys]
         return sum(cast("int", checked(replies)[0]) for replies in await self.take(steps))
 
     async def take(
@@ -210,6 +216,12 @@ class Cluster:
     def _follow_map(self, moved: Redirected, by: Member) -> None:
         if moved.code == "MOVED":
             self.members.atlas.moved(moved.slot, (moved.host or by.place[0], moved.port))
+
+    async def again(
+        self, send: Callable[[], Awaitable[_ReplyT]], lost: Disconnected, repeat: Repeat, attempts: int | None = None
+    ) -> _ReplyT:
+        """Calls over the one connection of a single server are not for a cluster."""
+        raise CacheUnavailableError(str(lost)) from lost
 
     async def _again(
         self, member: Member | None, jobs: list[Job], lost: Disconnected, repeat: Repeat, attempts: int | None
@@ -316,6 +328,10 @@ class Cluster:
     def abandon(self) -> None:
         """Let go of the sockets without a word: in a forked child, or when the loop is closed."""
         self.members.abandon()
+
+
+def _call(script: Script, key: str | bytes, arguments: Sequence[str | bytes | int]) -> Call:
+    return Call(script, key if isinstance(key, str) else (key,), arguments)
 
 
 def _each(see: Observer) -> Observer:

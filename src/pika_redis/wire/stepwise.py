@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ..errors import CacheError, CacheServerError
 from .connection import Command, Connection, Reply
@@ -18,11 +18,12 @@ from .scripts import Script
 from .slots import Observer, ignored
 from .steps import Call, Reads, Step, StepSlot, resolved
 
-__all__ = ["Batch", "SeeKeys", "Stepwise", "answers", "checked"]
+__all__ = ["Batch", "KeyT", "SeeKeys", "Stepwise", "answers", "checked"]
 
 _PAGE = 1000
 Batch: TypeAlias = Sequence[Step | Reads]
-SeeKeys: TypeAlias = Callable[[Sequence[str]], Observer]
+KeyT = TypeVar("KeyT", str, bytes)
+SeeKeys: TypeAlias = Callable[[Sequence[KeyT]], Observer]
 """Makes an observer for the reply to a command about these keys."""
 
 
@@ -54,7 +55,7 @@ class Stepwise(abc.ABC):
         return plan.given(replies)
 
     async def run_over(
-        self, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | int], see: SeeKeys
+        self, script: Script, keys: Sequence[KeyT], arguments: Sequence[str | bytes | int], see: SeeKeys[KeyT]
     ) -> int:
         """Run a script that may be repeated over many keys; gives the sum of what it gives. `see` makes observers.
 
