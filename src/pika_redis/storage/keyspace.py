@@ -9,14 +9,14 @@ from typing import cast
 
 from ..errors import AccessDeniedError, CacheError
 from ..model.report import HealthReport, HealthStatus
-from ..wire.connection import Reply
+from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.scripts import INVAL
 from ..wire.slots import Observer
 from .namespace import Namespace
 from .near import Near
 
-__all__ = ["Keyspace"]
+__all__ = ["Keyspace", "used_memory"]
 
 _PAGE = 1000
 
@@ -33,11 +33,14 @@ class Keyspace:
         count = 0
         async for page in self._pages(pattern):
             if delete:
-                near = self._nears.get()
-                count += await near.node.run_over(INVAL, page, (), partial(self._seen_deleted, near))
+                count += await self._delete(page)
             else:
                 count += len(page)
         return count
+
+    async def _delete(self, page: Sequence[bytes]) -> int:
+        near = self._nears.get()
+        return await near.node.run_over(INVAL, page, (), partial(self._seen_deleted, near))
 
     def _seen_deleted(self, near: Near, page: Sequence[bytes]) -> Observer:
         keys = [key.decode("utf-8", "surrogateescape") for key in page]
@@ -49,7 +52,7 @@ class Keyspace:
             keys, memory = await self._nears.get().node.call_many([("DBSIZE",), ("INFO", "memory")])
             if isinstance(keys, Exception):
                 raise keys
-            return cast("int", keys), _used_memory(memory)
+            return cast("int", keys), used_memory(memory)
         count = total = 0
         async for page in self._pages("*"):
             replies = await self._nears.get().node.call_many([("MEMORY", "USAGE", key) for key in page])
@@ -79,20 +82,25 @@ class Keyspace:
         return HealthReport(HealthStatus.HEALTHY, "redis", True, latency, server, role, "ok")
 
     async def _pages(self, pattern: str) -> AsyncIterator[Sequence[bytes]]:
-        glob = self._namespace.pattern(pattern)
-        reserved = self._namespace.reserved.encode()
         cursor: bytes | int = 0
         while True:
-            reply = await self._nears.get().node.call(("SCAN", cursor, "MATCH", glob, "COUNT", _PAGE))
-            cursor, found = cast("tuple[bytes, list[bytes]]", reply)
-            page = list(dict.fromkeys(key for key in found if not key.startswith(reserved)))
+            cursor, page = self._page(await self._nears.get().node.call(self._scan(pattern, cursor)))
             if page:
                 yield page
             if cursor in (b"0", 0):
                 return
 
+    def _scan(self, pattern: str, cursor: bytes | int) -> Command:
+        return ("SCAN", cursor, "MATCH", self._namespace.pattern(pattern), "COUNT", _PAGE)
 
-def _used_memory(info: Reply) -> int:
+    def _page(self, reply: Reply) -> tuple[bytes | int, list[bytes]]:
+        """Where to go on, and the keys of users."""
+        cursor, found = cast("tuple[bytes, list[bytes]]", reply)
+        reserved = self._namespace.reserved.encode()
+        return cursor, list(dict.fromkeys(key for key in found if not key.startswith(reserved)))
+
+
+def used_memory(info: Reply) -> int:
     """The bytes that INFO tells of; 0 when it may not be asked."""
     if isinstance(info, Exception) and not isinstance(info, AccessDeniedError):
         raise info

@@ -78,7 +78,7 @@ class Leases:
             with near.watches.on([key] if leases else [key, where]) as change:
                 take = self._lease if leases else self._claim
                 known = self._capture(near, found, terms.tags)
-                making = self._tags.making(near, known, terms.tags, terms.ttl)
+                making = self._tags.along(near, known, terms.tags, terms.ttl)
                 hold, wait = await take(key, found, token, terms, making)
                 if hold is None:
                     if wait and terms.patience:

@@ -51,12 +51,12 @@ from .standing import OnRestart, Standing
 from .unsent import Unsent
 from .watches import Watches
 
-__all__ = ["T_LEASE", "Near"]
+__all__ = ["REREAD", "T_LEASE", "Near"]
 
 _log = logging.getLogger("pika_redis")
 T_LEASE = 3.0
 """Seconds for which copies are served without a sign from the server."""
-_REREAD = 30.0
+REREAD = 30.0
 """Seconds after which nonces in use are read again, or a server that is short of memory would evict them first."""
 _PAGE = 1000
 _OVERHEAD = 500
@@ -111,7 +111,7 @@ class Near:
         self._forget()
         self.proof = self._one.proof(connection.proof)
         self.tracks = facts.untracked is None
-        self._reread_at = self.now() + _REREAD
+        self._reread_at = self.now() + REREAD
         self.standing.meet(facts, heard)
         if not self.tracks and not self._said and self._max_bytes:
             self._said = True
@@ -264,7 +264,7 @@ class Near:
             return
         keys: list[str] = []
         if now > self._reread_at:
-            self._reread_at = now + _REREAD * random.uniform(0.9, 1.0)  # noqa: S311 (jitter, not a secret)
+            self._reread_at = now + REREAD * random.uniform(0.9, 1.0)  # noqa: S311 (jitter, not a secret)
             keys = self.nonces.in_use()
         self._beats += 1
         with contextlib.suppress(Disconnected):

@@ -31,14 +31,14 @@ from .namespace import Namespace
 from .near import Near
 from .nonces import HOLD_MARK, nonce_in
 
-__all__ = ["Look", "Making", "RemoteTags"]
+__all__ = ["NOTHING", "Look", "Making", "RemoteTags"]
 
 _DAY = 86400
 _NO_EXPIRY = 0xFFFFFFFF
 _NONCE = 8
 _MOST_RENEWED = 100_000
 _MARGIN = 0.05
-_NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
+NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
 
 
 class RemoteTags:
@@ -54,12 +54,12 @@ class RemoteTags:
         """The keys of the epoch and of these tags."""
         return [self._namespace.epoch_key, *map(self._namespace.tag_key, tags)]
 
-    def captured(self, near: Near, tags: Sequence[str], looked: Mapping[str, bytes | None] = _NOTHING) -> Capture:
+    def captured(self, near: Near, tags: Sequence[str], looked: Mapping[str, bytes | None] = NOTHING) -> Capture:
         """The nonces as they are known now. `looked` = what was read of them just now."""
         of, tag_key = near.nonce, self._namespace.tag_key
         return Capture(of(self._namespace.epoch_key, looked), {tag: of(tag_key(tag), looked) for tag in tags})
 
-    def holds(self, near: Near, capture: Capture, looked: Mapping[str, bytes | None] = _NOTHING) -> bool:
+    def holds(self, near: Near, capture: Capture, looked: Mapping[str, bytes | None] = NOTHING) -> bool:
         """Whether captured nonces are known to be current; `looked` as in `captured`."""
         return capture.complete and self.captured(near, list(capture.tags), looked) == capture
 
@@ -86,6 +86,10 @@ class RemoteTags:
             capture = await making.run()
         self._renew(near, capture, _tag_life(ttl))
         return capture
+
+    def along(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Making:
+        """The same, to be sent along with something else; `complete` is called in any case."""
+        return self.making(near, seen, tags, ttl)
 
     def making(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Making:
         """What makes the nonces that are missing, with lives long enough for entries of `ttl` seconds."""
@@ -169,15 +173,17 @@ class RemoteTags:
 class Look:
     """A read of nonces. What a key held is learnt in the parser, and stands in `found` afterwards."""
 
-    def __init__(self, near: Near, keys: Sequence[str]) -> None:
+    def __init__(self, near: Near, keys: Sequence[str], *, believes: bool = True) -> None:
+        """`believes` = of a node that can't be asked, what was known counts as read."""
         self.found: dict[str, bytes | None] = {}
         self.step = Reads(keys, self._see, spare=True)
         self._near = near
+        self._believes = believes
 
     def _see(self, key: str, raw: Reply) -> Reply:
         near = self._near
         if isinstance(raw, CacheUnavailableError):  # its node can't be asked
-            self.found[key] = near.nonce(key, _NOTHING)
+            self.found[key] = near.nonce(key, NOTHING) if self._believes else None
             return None
         near.nonces.learn(key, raw)
         self.found[key] = nonce_in(raw)

@@ -78,6 +78,16 @@ class Atlas:
         if self._reading is not None:
             await self._waiting.wait(seconds)
 
+    async def now(self) -> None:
+        """Read it now, however often it was read lately. Raises CacheUnavailableError when no node tells."""
+        for place in self._nodes.whom():
+            try:
+                self._adopt(await self._nodes.survey(place))
+                return
+            except (AccessDeniedError, CacheUnavailableError) as error:
+                self.failure = error
+        raise CacheUnavailableError(str(self.failure))
+
     def refresh(self, hint: HostPort | None = None) -> None:
         """Have it read anew, by `hint` if it can be. Waits for nothing."""
         self._hint = hint or self._hint

@@ -231,32 +231,32 @@ class Cluster:
         if member is not None and isinstance(lost, NotServing) and _ONE_SLOT not in str(lost):
             self._listener.doubted(member)
         if member is not None and member.node.facts is not None:  # else it was never connected: that is waited for
-            jobs = [job for job in jobs if not job.spared(lost)]
+            jobs = [job for job in jobs if not job.spared(lost, at_once=True)]
             if not jobs:
                 return
         attempts = self._endpoint.retry.attempts if attempts is None else attempts
-        failure = CacheUnavailableError(str(lost)) if member is None else member.node.failed(lost)
+        failure: CacheError = CacheUnavailableError(str(lost)) if member is None else member.node.failed(lost)
         attempt = 0
         while True:
             if lost.sent and repeat is not Repeat.ALWAYS:
-                raise OutcomeUnknownError(f"{failure}; the write may or may not have run") from lost
-            if self.members.ended:
-                raise CacheClosedError("the connections to the cluster were closed for good") from lost
-            if repeat is Repeat.NEVER or isinstance(lost, Full):
-                raise failure from lost
-            try:
-                await self._once_more([job for job in jobs if not job.done], repeat, lost.waited)
-                return
-            except Disconnected as error:
-                lost, failure = error, CacheUnavailableError(str(error))
-            except CacheUnavailableError as error:
-                failure = error
-            if attempt >= attempts:
-                if all(job.done or job.spared(lost) for job in jobs):
+                failure = OutcomeUnknownError(f"{failure}; the write may or may not have run")
+            elif self.members.ended:
+                failure = CacheClosedError("the connections to the cluster were closed for good")
+            elif repeat is not Repeat.NEVER and not isinstance(lost, Full):
+                try:
+                    await self._once_more([job for job in jobs if not job.done], repeat, lost.waited)
                     return
-                raise failure from lost
-            await self._waiting.wait(self._endpoint.retry.pause(attempt))
-            attempt += 1
+                except Disconnected as error:
+                    lost, failure = error, CacheUnavailableError(str(error))
+                except CacheUnavailableError as error:
+                    failure = error
+                if attempt < attempts:
+                    await self._waiting.wait(self._endpoint.retry.pause(attempt))
+                    attempt += 1
+                    continue
+            if all(job.done or job.spared(failure) for job in jobs):
+                return
+            raise failure from lost
 
     async def _once_more(self, jobs: Sequence[Job], repeat: Repeat, waited: float) -> None:
         """Send as soon as there are connections, within the stall timeout."""

@@ -7,7 +7,7 @@ from typing import cast
 
 from ..errors import CacheError, CacheServerError
 from .connection import Command, Reply
-from .replies import Disconnected, NotServing, Redirected
+from .replies import NotServing, Redirected
 from .slot_map import slot_of
 from .slots import Observer
 from .steps import Call, Reads, SeeKey, Step
@@ -72,11 +72,14 @@ class Job:
         self.done = True
         return None
 
-    def spared(self, lost: Disconnected) -> bool:
-        """The node can't be asked; whether that is no error."""
-        if self.spare is None:
+    def spared(self, lost: CacheError, *, at_once: bool = False) -> bool:
+        """The node can't be asked; whether that is no error. `at_once` = of what nobody shall wait for."""
+        if self.spare is not None:
+            self.replies = [self.spare(cast("str", self.step.key), lost)]
+        elif self.step.spare and not at_once:
+            self.replies = [lost] * len(self.step.commands)
+        else:
             return False
-        self.replies = [self.spare(cast("str", self.step.key), lost)]
         self.done = True
         return True
 

@@ -44,6 +44,8 @@ class Step:
     key: str | bytes
     commands: Sequence[Command | Call]
     see: Observer | None = None
+    spare: bool = False
+    """Whether it may remain unanswered in a cluster: then the error stands among the replies, and nothing is raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Reads:
     keys: Sequence[str]
     see: SeeKey
     spare: bool = False
-    """Whether it may remain unanswered: of a node that can't be asked the error is shown, and nothing is raised."""
+    """The same: the error is shown to `see`, at once if the node was connected before."""
 
 
 def resolved(commands: Sequence[Command | Call], known: set[str], *, source: bool = False) -> list[Command]:
