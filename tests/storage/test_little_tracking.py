@@ -177,7 +177,7 @@ async def unruly(believer: RedisService, monkeypatch: pytest.MonkeyPatch) -> lis
         (last,) = resolved(step.commands[-1:], set())
         return replace(step, see=step.see and seen_with(last, step.see))
 
-    node = near._one
+    node = near.single
     ask, ask_many, ask_steps = node.ask, node.ask_many, node.ask_steps
     monkeypatch.setattr(node, "ask", lambda what, see: ask(what, see and seen_with(what, see)))
     monkeypatch.setattr(node, "ask_many", lambda what, see: ask_many(what, see and seen_with(what[-1], see)))
@@ -234,14 +234,14 @@ async def test_a_sign_of_life_is_awaited_also_when_there_is_no_room_for_the_nonc
     await near.hear()
     clock.advance(31)
     await near.hear()
-    ask = near._one.ask
+    ask = near.single.ask
 
     def no_room(command: Command, see: Observer | None) -> asyncio.Future[Reply]:
         if command[0] == "MGET":
             raise Full("no room")
         return ask(command, see)
 
-    monkeypatch.setattr(near._one, "ask", no_room)
+    monkeypatch.setattr(near.single, "ask", no_room)
     assert await believer.get("k") == "value"
     assert near._asking
     await near.hear()

@@ -147,7 +147,7 @@ async def test_a_delete_while_the_server_has_to_learn_the_script_is_not_undone(
 
     await near.get_or_load("another", load)
     await near.execute("SCRIPT", "FLUSH")
-    node = near._nears.get()._one
+    node = near._nears.get().single
     ask_steps = node.ask_steps
 
     async def call_and_delete(steps: Sequence[Step], **how: bool) -> list[list[Reply]]:

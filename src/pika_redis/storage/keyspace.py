@@ -7,18 +7,22 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import cast
 
-from ..errors import AccessDeniedError, CacheError
+from ..errors import AccessDeniedError, CacheError, CacheUnavailableError
 from ..model.report import HealthReport, HealthStatus
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
+from ..wire.node import Node
+from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL
 from ..wire.slots import Observer
+from ..wire.stepwise import checked
 from .namespace import Namespace
 from .near import Near
 
-__all__ = ["Keyspace", "used_memory"]
+__all__ = ["Keyspace", "reached", "used_memory"]
 
 _PAGE = 1000
+_WAIT_SHARE = 0.6  # of the time after which callers stop waiting (the server looks at the time ten times a second)
 
 
 class Keyspace:
@@ -61,9 +65,17 @@ class Keyspace:
             total += sum(sizes)
         return count, total
 
+    async def replicated(self, replicas: int) -> int:
+        """How many replicas have what was deleted over T just now, waiting a moment for so many. Raises as `sweep`.
+
+        WAIT would hold up everybody on T, and looks at what its own connection wrote last, if that changed anything. So
+        a key of ours is written over X, which comes after the delete, and says so to the replicas.
+        """
+        return await reached(self._nears.get().single, self._namespace.mark_key, replicas)
+
     async def health(self) -> HealthReport:
         """PING, timed. Never raises."""
-        node = self._nears.get().node
+        node = self._nears.get().single
         status = HealthStatus.UNHEALTHY  # also of a server that refuses the login: it serves nobody
         try:
             await node.ready()
@@ -98,6 +110,18 @@ class Keyspace:
         cursor, found = cast("tuple[bytes, list[bytes]]", reply)
         reserved = self._namespace.reserved.encode()
         return cursor, list(dict.fromkeys(key for key in found if not key.startswith(reserved)))
+
+
+async def reached(node: Node, mark_key: str, replicas: int) -> int:
+    """How many replicas have what the node wrote before; see `Keyspace.replicated`."""
+    async with node.exclusive() as connection:
+        mark = ("SET", mark_key, "", "PX", 1000)
+        wait = ("WAIT", replicas, max(1, round(node.patience * _WAIT_SHARE * 1000)))
+        try:
+            replies = await connection.call_many([mark, wait])
+        except Disconnected as lost:
+            raise CacheUnavailableError(str(lost)) from lost
+    return cast("int", checked(replies)[1])
 
 
 def used_memory(info: Reply) -> int:

@@ -100,8 +100,9 @@ class Near:
 
     def _connected(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, *, track: bool) -> Server:
         """What is asked."""
-        self._one = Node(loop, endpoint, clock, self, track=track)
-        return self._one
+        self.single = Node(loop, endpoint, clock, self, track=track)
+        """The one server, where there is one."""
+        return self.single
 
     # -- as the listener of T -----------------------------------------------------------------------------------
 
@@ -109,7 +110,7 @@ class Near:
         heard = self._left.since
         self._left = Left(since=self.now())
         self._forget()
-        self.proof = self._one.proof(connection.proof)
+        self.proof = self.single.proof(connection.proof)
         self.tracks = facts.untracked is None
         self._reread_at = self.now() + REREAD
         self.standing.meet(facts, heard)
@@ -259,7 +260,7 @@ class Near:
 
     def _tend(self, now: float) -> None:
         """Ask for a sign of life and, now and then, for the role and the nonces in use. Waits for nothing."""
-        self._one.confirm()
+        self.single.confirm()
         if self._asking:
             return
         keys: list[str] = []
@@ -268,16 +269,16 @@ class Near:
             keys = self.nonces.in_use()
         self._beats += 1
         with contextlib.suppress(Disconnected):
-            asked = self._one.ask(("HELLO",) if self._beats % 3 == 0 else ("PING",), self._tended)
+            asked = self.single.ask(("HELLO",) if self._beats % 3 == 0 else ("PING",), self._tended)
             self._asking = True
             asked.add_done_callback(self._asked)
             for start in range(0, len(keys), _PAGE):
                 page = keys[start : start + _PAGE]
-                self._one.ask(("MGET", *page), partial(self._reread, page)).add_done_callback(ignored)
+                self.single.ask(("MGET", *page), partial(self._reread, page)).add_done_callback(ignored)
 
     def _tended(self, reply: Reply) -> Reply:
         role = reply.get(b"role") if isinstance(reply, dict) else None
-        if isinstance(role, bytes) and self._one.became(role.decode()):
+        if isinstance(role, bytes) and self.single.became(role.decode()):
             self._forget()
         return reply
 

@@ -43,7 +43,6 @@ from ..model.clock import Clock
 from .connection import Command, Connection, Reply
 from .crowd import Crowd
 from .endpoint import Endpoint
-from .handshake import ServerFacts
 from .link import NoConnection
 from .members import ClusterListener, Member, Members
 from .node import Node, Repeat
@@ -78,7 +77,6 @@ class Cluster:
         """`endpoint.cluster` names some of the nodes; all else of it goes for each."""
         self.connection: Connection | NoConnection = NoConnection()
         """There is not the one connection that a single server has: what stands here refuses."""
-        self.facts: ServerFacts | None = None
         self.members = Members(loop, endpoint, clock, listener, track=track)
         self._endpoint = endpoint
         self._listener = listener

@@ -97,6 +97,11 @@ class Node(Stepwise):
         self._waiting = Crowd(loop)
         self._ended = False
 
+    @property
+    def patience(self) -> float:
+        """Seconds without progress after which callers stop waiting."""
+        return self._endpoint.limits.stall
+
     # -- calls -----------------------------------------------------------------------------------------------
 
     async def call(
@@ -176,52 +181,31 @@ class Node(Stepwise):
         self._scripts.add(script.digest)
         return reply
 
-    async def run_with(
-        self,
-        script: Script,
-        key: str,
-        arguments: Sequence[str | bytes | int],
-        after: Sequence[Command],
-        see: Observer | None = None,
-    ) -> list[Reply]:
-        """Run a script that may be repeated, and other commands right behind it, whose error replies stand in the list.
-
-        Raises as `call`.
-        """
-        command = (script.by_digest if script.digest in self._scripts else script.command)(key, arguments)
-        replies = await self.call_many([command, *after], Repeat.ALWAYS, see)
-        if isinstance(replies[0], CacheServerError) and replies[0].code == "NOSCRIPT":
-            replies = await self.call_many([script.command(key, arguments), *after], Repeat.ALWAYS, see)
-        if isinstance(replies[0], CacheServerError):
-            raise script.explain(replies[0])
-        if isinstance(replies[0], Exception):
-            raise replies[0]
-        self._scripts.add(script.digest)
-        return replies
-
     async def again(
         self, send: Callable[[], Awaitable[_ReplyT]], lost: Disconnected, repeat: Repeat, attempts: int | None = None
     ) -> _ReplyT:
         """Repeat a call that got no reply, as its class allows; raises what a user of the cache should see."""
         if attempts is None:
             attempts = self._endpoint.retry.attempts
-        failure = self._seen(lost)
+        failure = self.failed(lost)
         attempt = 0
         while True:
             if isinstance(lost, ReadOnly):
                 self._leave_replica()
-            else:
-                self._circuit.failed(lost)
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:
                 raise CacheClosedError(f"{self._endpoint}: the connection was closed for good") from lost
-            if repeat is Repeat.NEVER or isinstance(lost, Full):
+            if (
+                repeat is Repeat.NEVER
+                or isinstance(lost, Full)
+                or (isinstance(lost, NotServing) and not isinstance(lost, ReadOnly) and attempt >= attempts)
+            ):
                 raise failure from lost
             try:
                 return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
             except Disconnected as error:
-                lost, failure = error, self._seen(error)
+                lost, failure = error, self.failed(error)
             except CacheUnavailableError as error:
                 failure = error
             if attempt >= attempts:
@@ -250,11 +234,9 @@ class Node(Stepwise):
             raise CacheTimeoutError(f"{self._endpoint}: no answer within {self._endpoint.limits.stall:g} s") from None
 
     def failed(self, lost: Disconnected) -> CacheUnavailableError:
-        """A call failed; gives what a user of the cache should see."""
-        self._circuit.failed(lost)
-        return self._seen(lost)
-
-    def _seen(self, lost: Disconnected) -> CacheUnavailableError:
+        """Take note of a call that failed; gives the error for its caller."""
+        if not isinstance(lost, ReadOnly):
+            self._circuit.failed(lost)
         kind: type[CacheUnavailableError] = CacheUnavailableError
         if isinstance(lost, Full):
             kind = OverloadedError

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from .connection import Command, Connection, Reply
-from .handshake import ServerFacts
 from .link import NoConnection
 from .repeat import Repeat
 from .replies import Disconnected
@@ -25,8 +24,6 @@ class Server(Protocol):
 
     connection: Connection | NoConnection
     """The connection T of a single server. A cluster has none: what stands here refuses."""
-    facts: ServerFacts | None
-    """What a single server said of itself; None before, and of a cluster."""
 
     async def call(
         self,

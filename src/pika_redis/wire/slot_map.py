@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, cast
 from .address import HostPort
 from .framing import Reply
 
-__all__ = ["SLOTS", "SlotMap", "read_shards", "read_slots", "slot_of"]
+__all__ = ["SLOTS", "SlotMap", "hashed", "read_shards", "read_slots", "slot_of"]
 
 SLOTS: Final = 16384
 _UNKNOWN: Final = (None, b"", b"?", "", "?")
@@ -25,13 +25,18 @@ _Range: TypeAlias = tuple[int, int, HostPort]
 
 def slot_of(key: str | bytes) -> int:
     """The slot of a key."""
+    return crc_hqx(hashed(key), 0) % SLOTS
+
+
+def hashed(key: str | bytes) -> bytes:
+    """The part of a key that its slot is reckoned from."""
     raw = key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key
     start = raw.find(b"{")
     if start >= 0:
         end = raw.find(b"}", start + 1)
         if end > start + 1:
-            raw = raw[start + 1 : end]
-    return crc_hqx(raw, 0) % SLOTS
+            return raw[start + 1 : end]
+    return raw
 
 
 @dataclass(frozen=True)

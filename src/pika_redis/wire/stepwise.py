@@ -85,18 +85,23 @@ class Stepwise(abc.ABC):
         self.connection.send(commands, [StepSlot(future, sizes)] * len(commands))
         return future
 
-    def knows(self, steps: Sequence[Step], replies: Sequence[Sequence[Reply]]) -> bool:
-        """Note which scripts were answered, so that they are known; whether none was unknown."""
+    def knows(self, steps: Sequence[Step], replies: Sequence[list[Reply]]) -> bool:
+        """Note which scripts were answered, so that they are known; whether none was unknown.
+
+        The error of a script that may not do something says what it needs.
+        """
         known = True
         for step, given in zip(steps, replies, strict=True):
-            for one, reply in zip(step.commands, given, strict=False):  # the replies to an MGET became one a key
+            for at, (one, reply) in enumerate(zip(step.commands, given, strict=False)):  # an MGET became one a key
                 if not isinstance(one, Call):
                     continue
-                if isinstance(reply, CacheServerError) and reply.code == "NOSCRIPT":
-                    self._scripts.discard(one.script.digest)
-                    known = False
-                elif not isinstance(reply, CacheError):
+                if not isinstance(reply, CacheError):
                     self._scripts.add(one.script.digest)
+                elif isinstance(reply, CacheServerError):
+                    given[at] = one.script.explain(reply)
+                    if reply.code == "NOSCRIPT":
+                        self._scripts.discard(one.script.digest)
+                        known = False
         return known
 
     async def _served_steps(self, steps: Sequence[Step]) -> list[list[Reply]]:

@@ -17,9 +17,10 @@ from ...model.report import HealthReport, HealthStatus
 from ...wire.address import shown_place
 from ...wire.connection import Reply
 from ...wire.members import Member
-from ...wire.slot_map import SlotMap
+from ...wire.slot_map import SlotMap, hashed
 from ...wire.steps import Step
-from ..keyspace import Keyspace, used_memory
+from ...wire.stepwise import checked
+from ..keyspace import Keyspace, reached, used_memory
 from .near import ClusterNear
 
 __all__ = ["ClusterKeyspace"]
@@ -69,10 +70,7 @@ class ClusterKeyspace(Keyspace):
     async def _size_of(self, member: Member, *, exact: bool) -> tuple[int, int]:
         if not exact:
             keys, memory = await member.node.call_many([("DBSIZE",), ("INFO", "memory")])
-            for reply in (keys, memory):
-                if isinstance(reply, Exception):
-                    raise reply
-            return cast("int", keys), used_memory(cast("bytes", memory))
+            return cast("int", checked([keys])[0]), used_memory(memory)
         count = total = 0
         async for page in self._pages_of(member, "*"):
             found = await self._near().node.take([Step(key, [("MEMORY", "USAGE", key)]) for key in page])
@@ -80,6 +78,18 @@ class ClusterKeyspace(Keyspace):
             count += len(sizes)
             total += sum(sizes)
         return count, total
+
+    async def replicated(self, replicas: int) -> int:
+        """The fewest replicas that any of the primaries reached which were asked for a key of ours. Raises as `sweep`.
+
+        The mark is a key of a slot that the primary serves: of that of the key which it was asked for last.
+        """
+        asked = [one for one in self._primaries() if one.key]
+        return min(await asyncio.gather(*[self._replicated_by(one, replicas) for one in asked]), default=0)
+
+    async def _replicated_by(self, member: Member, replicas: int) -> int:
+        mark = self._namespace.mark_key + "{" + hashed(member.key).decode("utf-8", "surrogateescape") + "}"
+        return await reached(member.node, mark, replicas)
 
     async def health(self) -> HealthReport:
         """PING to every primary, timed by the slowest. Never raises."""
@@ -124,6 +134,7 @@ class ClusterKeyspace(Keyspace):
 async def _ping(member: Member) -> float | str:
     """Seconds, or why not. A node that is down for its clients, though it answers, says so to a read of a key."""
     node = member.node
+    began = time.perf_counter()
     try:
         await node.ready()
         began = time.perf_counter()

@@ -10,8 +10,8 @@ Strategy. Each node tells its own connection T of changes to its own keys, in it
 2. Another slot map, the loss of a node and a node that says that it is down end all copies and nonces at once. A slot
    that is taken over pushes nothing, nor does a promotion.
 3. What is read out of turn (ASK) is kept by nobody: neither copy nor nonce.
-4. A nonce of a node that can't be asked is believed for `DEGRADED` seconds after that node was last heard of: else all
-   entries would be lost with the node of the epoch, while a replica takes its place. Who wants to be strict misses.
+4. A nonce of a node that can't be asked is believed for `degraded_ttl` (30 s) after that node was last heard of: else
+   all entries would be lost with the node of the epoch, while a replica takes its place. Strict reads miss.
 
 Each node has a standing of its own (`storage.standing`): while one is cut off, only keys of its slots are answered from
 memory. Keys of slots that nobody is known to serve have the standing of no node.
@@ -26,7 +26,6 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from ...errors import CacheServerError, CacheUnavailableError
 from ...model.clock import Clock
@@ -50,11 +49,9 @@ from ..standing import OnRestart, Standing
 from .standing import MemberStanding
 from .unsent import ClusterUnsent
 
-__all__ = ["DEGRADED", "ClusterNear"]
+__all__ = ["ClusterNear"]
 
 _log = logging.getLogger("pika_redis")
-DEGRADED: Final = 30.0
-"""Seconds for which the last nonce of a node that can't be asked is believed."""
 
 
 class Side:
@@ -73,6 +70,17 @@ class Side:
         self.asking = False
 
 
+class _Oldest:
+    """The proof of all connected nodes together."""
+
+    def __init__(self, near: ClusterNear) -> None:
+        self._near = near
+
+    @property
+    def at(self) -> float:
+        return self._near.oldest()
+
+
 class ClusterNear(Near):
     """The near side of a cluster."""
 
@@ -85,10 +93,13 @@ class ClusterNear(Near):
         max_bytes: int,
         *,
         on_restart: OnRestart = "epoch",
+        degraded_ttl: float = 30.0,
     ) -> None:
+        """`degraded_ttl` = seconds for which the last nonce of a node that can't be asked is believed."""
         super().__init__(loop, endpoint, clock, degraded, max_bytes, on_restart=on_restart)
         self.unsent = ClusterUnsent(loop, self.cluster)
         self.sides: dict[Member, Side] = {}
+        self.proof = _Oldest(self)
         self.standing = Standing(loop, degraded, NoConnection)
         """Of the keys that no node is known to serve."""
         self.believed_until = -math.inf
@@ -96,6 +107,7 @@ class ClusterNear(Near):
         self._loop = loop
         self._degraded = degraded
         self._on_restart = on_restart
+        self._degraded_ttl = degraded_ttl
         self._remembered: dict[str, tuple[bytes, float]] = {}  # nonces of nodes that are gone, and until when
 
     def _connected(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, *, track: bool) -> Server:
@@ -110,12 +122,20 @@ class ClusterNear(Near):
         if side is None:
             standing = MemberStanding(self._loop, self._degraded, self, member, self._on_restart)
             side = self.sides[member] = Side(member, standing)
+            node = member.node
+            if isinstance(node.connection, Connection) and node.facts is not None:  # met before, and met again
+                side.proof, side.tracks = node.connection.proof, node.facts.untracked is None
         return side
 
     def standing_of(self, key: str) -> Standing:
         """The standing of the node that serves a key."""
         owner = self.cluster.owner(key)
         return self.standing if owner is None else self.side(owner).standing
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether memory stands in for any of the nodes."""
+        return self.standing.cut or any(side.standing.cut for side in self.sides.values())
 
     def joined(self, member: Member, connection: Connection, facts: ServerFacts) -> None:
         """A connection T was made."""
@@ -152,7 +172,7 @@ class ClusterNear(Near):
         self.tracks = bool(connected) and all(side.tracks for side in connected)
 
     def _remember(self, side: Side) -> None:
-        until = side.heard + DEGRADED
+        until = side.heard + self._degraded_ttl
         known = self.nonces.known()
         self._remembered = {key: kept for key, kept in self._remembered.items() if kept[1] > self.now()}
         for key, nonce in known.items():
@@ -204,14 +224,14 @@ class ClusterNear(Near):
         owner = self.cluster.owner(key)
         side = None if owner is None else self.sides.get(owner)
         silent = math.inf if side is None or side.proof is None else self.now() - side.proof.at
-        return known if silent < DEGRADED else None
+        return known if silent < self._degraded_ttl else None
 
     def believes(self, key: str) -> bool:
         """Whether the node of a key was heard of so lately that it would have told of a change."""
         now = self.now()
         if now < self.believed_until:
             return True
-        self.believed_until = self._oldest() + T_LEASE
+        self.believed_until = self.oldest() + T_LEASE
         if now < self.believed_until:
             return True
         owner = self.cluster.owner(key)
@@ -241,7 +261,7 @@ class ClusterNear(Near):
         self.believed_until = -math.inf
         super()._forget()
 
-    def _oldest(self) -> float:
+    def oldest(self) -> float:
         """When the node was last heard of that is silent for longest, of those that are connected."""
         proofs = [side.proof.at for side in self.sides.values() if side.proof is not None]
         return min(proofs, default=NEVER)
@@ -249,7 +269,7 @@ class ClusterNear(Near):
     # -- staying believable ---------------------------------------------------------------------------------------
 
     def serves(self, record: Record, now: float) -> bool:
-        oldest = self._oldest()
+        oldest = self.oldest()
         silent = now - oldest
         current = record.is_current()
         if current and (silent > T_LEASE / 2 or now > self._reread_at):
@@ -261,7 +281,7 @@ class ClusterNear(Near):
         return True
 
     def _tend(self, now: float) -> None:
-        """Ask each node that is silent for some time whether it still serves, and now and then for the nonces in use."""
+        """Ask nodes that are silent for some time whether they still serve; now and then, for the nonces in use."""
         for side in self.sides.values():
             if side.proof is not None and not side.asking and now - side.proof.at > T_LEASE / 2:
                 self._ask(side)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from ...errors import CacheError
 from ...wire.backoff import reconnect_delay
-from ...wire.connection import Command
+from ...wire.connection import Command, Reply
 from ...wire.handshake import Past
 from ...wire.members import Member
+from ...wire.replies import Redirected
 from ...wire.scripts import END_AGAIN
 from ...wire.steps import Call, Step
 from ...wire.stepwise import checked
@@ -104,7 +105,16 @@ class MemberStanding(Standing):
         return bool(self._owed) or super()._owes()
 
     def _told(self) -> list[tuple[Command, Sequence[str]]]:
-        return [*self._owed.values(), *super()._told()]
+        """What has left the node's slots meanwhile is no more its own to be told of."""
+        owner, mine = self._near.cluster.owner, self._member
+        told = [*self._owed.values(), *super()._told()]
+        return [one for one in told if one[0] == _PROBE_ALL or owner(_key_of(one)) is mine]
+
+    def _judge(self, replies: Sequence[Reply], keys: Sequence[Sequence[str]]) -> None:
+        for reply in replies:
+            if isinstance(reply, Redirected):
+                self._near.cluster.members.atlas.moved(reply.slot, (reply.host or self._member.place[0], reply.port))
+        super()._judge(replies, keys)
 
     def _probe(self) -> Command:
         return ("PTTL", self._member.key) if self._member.key else _PROBE_ALL
