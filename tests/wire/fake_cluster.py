@@ -57,7 +57,7 @@ class Notes:
     def remapped(self, before: Owners | None, now: Owners) -> None:
         self.told.append(("remapped", before is not None))
 
-    def moved(self, slot: int, member: Member) -> None:
+    def moved(self, slot: int, before: Member | None, member: Member) -> None:
         self.told.append(("moved", slot))
 
 

@@ -68,7 +68,7 @@ class ClusterListener(Protocol):
         """Slots have other owners. Before anything is sent to them; `before` is None when none was known."""
         ...
 
-    def moved(self, slot: int, member: Member) -> None:
+    def moved(self, slot: int, before: Member | None, member: Member) -> None:
         """One slot has another owner. Before anything is sent to it."""
         ...
 
@@ -209,7 +209,7 @@ class Members:
             if not self._serving[before]:
                 del self._serving[before]
                 self._leave_later(before)
-        self._listener.moved(slot, now)
+        self._listener.moved(slot, before, now)
 
     def serves(self, member: Member) -> bool:
         """Whether a node serves any slot, as far as is known."""

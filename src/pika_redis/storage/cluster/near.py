@@ -29,6 +29,7 @@ from functools import partial
 
 from ...errors import CacheServerError, CacheUnavailableError
 from ...model.clock import Clock
+from ...wire.address import HostPort
 from ...wire.cluster import Cluster
 from ...wire.connection import Connection, Reply
 from ...wire.endpoint import Endpoint
@@ -60,7 +61,7 @@ _TOGETHER = 0.1
 class Side:
     """One node, as seen from here."""
 
-    __slots__ = ("asking", "heard", "member", "proof", "standing", "tracks")
+    __slots__ = ("asking", "heard", "member", "proof", "standing", "steady", "tracks")
 
     def __init__(self, member: Member, standing: MemberStanding) -> None:
         self.member = member
@@ -71,6 +72,9 @@ class Side:
         """When it was last known to be there, before that."""
         self.tracks = False
         self.asking = False
+        self.steady = False
+        """Whether it has been a primary that answers for as long as there is the connection: what it acknowledged and
+        then gave away is not lost."""
 
 
 class _Oldest:
@@ -145,7 +149,7 @@ class ClusterNear(Near):
     def joined(self, member: Member, connection: Connection, facts: ServerFacts) -> None:
         """A connection T was made."""
         side = self.side(member)
-        side.proof, side.tracks = connection.proof, facts.untracked is None
+        side.proof, side.tracks, side.steady = connection.proof, facts.untracked is None, facts.role == "master"
         self._count_trackers()
         if not self._reread_at:
             self._reread_at = self.now() + REREAD
@@ -159,7 +163,7 @@ class ClusterNear(Near):
     def left(self, member: Member) -> None:
         """A connection T is gone."""
         side = self.side(member)
-        proof, side.proof = side.proof, None
+        proof, side.proof, side.steady = side.proof, None, False
         if proof is not None:
             side.heard = max(side.heard, proof.at)
         if self.cluster.members.serves(member):
@@ -184,20 +188,20 @@ class ClusterNear(Near):
         """Slots have other owners. Before anything is sent to them."""
         if before is not None:
             self._forget()
-        self._let_rest()
-        self.standing.end_cut()
         if before is not None and self._on_restart != "trust":
             for slot, keys in self._deleted_lately().items():
-                if before[slot] != now[slot]:
+                if before[slot] != now[slot] and not self._is_steady(before[slot]):
                     self._owe(keys)
+        self._let_rest()
+        self.standing.end_cut()
         for side in self.sides.values():
             side.standing.resume()
         self.drop_from_memory()
 
-    def moved(self, slot: int, member: Member) -> None:
+    def moved(self, slot: int, before: Member | None, member: Member) -> None:
         """One slot has another owner. Before anything is sent to it."""
         self._forget()
-        if self._on_restart != "trust":
+        if self._on_restart != "trust" and before is not None and not self._is_steady(before.place):
             self._owe(self._deleted_lately().get(slot, ()))
         self._let_rest()
         self.side(member).standing.resume()
@@ -208,6 +212,9 @@ class ClusterNear(Near):
         for member in list(self.sides):
             if not self.cluster.members.serves(member):
                 self.sides.pop(member).standing.rest()
+
+    def _is_steady(self, place: HostPort | None) -> bool:
+        return any(side.steady and side.member.place == place for side in self.sides.values())
 
     def _owe(self, keys: Sequence[str]) -> None:
         for key in keys:
@@ -385,12 +392,15 @@ class _Ear:
         self._near.pushed(push)
 
     def resumed(self, member: Member) -> None:
-        self._near.side(member).standing.resume()
+        side = self._near.side(member)
+        side.steady = False
+        side.standing.resume()
 
     def lost(self, member: Member) -> None:
         self._near.left(member)
 
     def doubted(self, member: Member) -> None:
+        self._near.side(member).steady = False
         self._near.doubt()
 
     def asked(self, key: str | bytes) -> None:
@@ -399,5 +409,5 @@ class _Ear:
     def remapped(self, before: Owners | None, now: Owners) -> None:
         self._near.remapped(before, now)
 
-    def moved(self, slot: int, member: Member) -> None:
-        self._near.moved(slot, member)
+    def moved(self, slot: int, before: Member | None, member: Member) -> None:
+        self._near.moved(slot, before, member)
