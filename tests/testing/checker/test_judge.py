@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from pika_redis.testing.checker import ALLOWED_NS, OVER_AGE_NS, T_LEASE_NS, Kind, Operation, Plan, Tier, judge
+from pika_redis.testing.checker.judge import allowed_on
 
 from .histories import GROUP, committed, deleted, read, tags_of, untagged, verdict_of
 
@@ -147,6 +148,8 @@ def test_memory_and_joined_loads_may_lag_by_the_lease_and_all_else_not_at_all() 
     assert T_LEASE_NS == 3_000_000_000
     assert {tier for tier in Tier if ALLOWED_NS[tier] == T_LEASE_NS} == {Tier.L1, Tier.JOINED}
     assert {tier for tier in Tier if not ALLOWED_NS[tier]} == {Tier.SERVER, Tier.STRICT, Tier.LOADED}
+    assert allowed_on("redis://host") == allowed_on(None) == ALLOWED_NS
+    assert allowed_on("rediss+cluster://a,b") == {**ALLOWED_NS, Tier.SERVER: T_LEASE_NS}
 
 
 @pytest.mark.parametrize("tier", [Tier.L1, Tier.JOINED, Tier.DEGRADED])

@@ -1,9 +1,9 @@
 """The standing of one node of a cluster: it is told of the keys in its own slots, one by one.
 
 A node that takes over slots from one that failed may have forgotten, as a replica that was behind, what was invalidated
-there within the last minute: it is told again before anything else is sent to it (`owe`). Only a primary is met as a server that comes
-back: one that was restarted and follows another now has the data of that. When one comes back with old data of its own,
-the epoch ends, wherever it lies, and nothing of the node is trusted before that.
+there within the last minute: it is told again before anything else is sent to it (`owe`). Only a primary is met as a
+server that comes back: one that was restarted and follows another now has the data of that. When one comes back with
+old data of its own, the epoch ends, wherever it lies, and nothing of the node is trusted before that.
 """
 
 from __future__ import annotations

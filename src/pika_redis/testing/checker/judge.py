@@ -35,7 +35,7 @@ from .lives import OVER_AGE_NS, Lives
 from .overlaps import overlaps
 from .rising import Rising
 
-__all__ = ["ALLOWED_NS", "T_LEASE_NS", "TierFigures", "Verdict", "Violation", "judge"]
+__all__ = ["ALLOWED_NS", "T_LEASE_NS", "TierFigures", "Verdict", "Violation", "allowed_on", "judge"]
 
 T_LEASE_NS: Final = 3_000_000_000
 """How long a process may answer from memory without a sign of life from the server."""
@@ -48,6 +48,12 @@ ALLOWED_NS: Final[Mapping[Tier, int]] = {
     Tier.DEGRADED: 30_000_000_000,
 }
 """The staleness that each tier is allowed, in nanoseconds, of what other processes invalidated."""
+
+
+def allowed_on(url: str | None) -> Mapping[Tier, int]:
+    """`ALLOWED_NS` on this server: where tags lie on other nodes, a read of the server sees them as they were told."""
+    return {**ALLOWED_NS, Tier.SERVER: T_LEASE_NS} if url is not None and "+cluster://" in url else ALLOWED_NS
+
 
 _FOREVER = 2**63 - 1
 _PARTS = frozenset({Kind.LOAD, Kind.COMMIT, Kind.HOLD})
@@ -101,6 +107,8 @@ class Verdict:
     began: int = 0
     """The first start and the last end, in nanoseconds."""
     ended: int = 0
+    allowed: Mapping[Tier, int] = field(default_factory=lambda: ALLOWED_NS)
+    """The staleness that each tier was allowed, in nanoseconds."""
 
     @property
     def operations(self) -> int:
@@ -156,16 +164,17 @@ def judge(
     *,
     lives_ns: int | None = None,
     changes: frozenset[Kind] = CHANGES,
+    allowed: Mapping[Tier, int] = ALLOWED_NS,
 ) -> Verdict:
     """Judge a history, in any order of operations. `tags_of` gives the tags that a row's entries carry.
 
     An iterator is kept in memory, since the history is walked several times; a `History` is read again instead.
     `examples` is how many violations the verdict shows in full. `lives_ns` is how long a stored value may be served,
     None = for ever. `changes` are the kinds that end what was loaded before: not MARK_STALE where stale values are
-    served on purpose.
+    served on purpose. `allowed` is the staleness that each tier may show, in nanoseconds.
     """
     operations = list(history) if iter(history) is history else history
-    verdict = Verdict(began=_FOREVER)
+    verdict = Verdict(began=_FOREVER, allowed=allowed)
     facts = _Facts(operations, verdict, tags_of, changes, Lives(lives_ns))
     for read in operations:
         if read.kind is Kind.READ or read.kind is Kind.MIXED:
@@ -174,7 +183,7 @@ def judge(
             over_ns = facts.lives.over_ns(read)
             figures.over_ns = max(figures.over_ns, over_ns)
             found = facts.look_at(read)
-            broken = found is not None and _counted(found, figures)
+            broken = found is not None and _counted(found, figures, allowed)
             if not broken and over_ns > OVER_AGE_NS:
                 found = Violation(read, None, read.as_of, 0, own=False, outdated=False, over_ns=over_ns)
                 broken = True
@@ -196,12 +205,12 @@ def _keep_first(examples: list[Violation], found: Violation | None, most: int) -
         del examples[most:]
 
 
-def _counted(found: Violation, figures: TierFigures) -> bool:
+def _counted(found: Violation, figures: TierFigures, allowed: Mapping[Tier, int]) -> bool:
     """Count a stale read; whether it is a violation."""
     figures.stale += 1
     figures.outdated += found.outdated
     figures.worst_ns = max(figures.worst_ns, found.stale_ns)
-    broken = found.own or found.cause is None or found.stale_ns > ALLOWED_NS[found.read.tier]
+    broken = found.own or found.cause is None or found.stale_ns > allowed[found.read.tier]
     figures.violations += broken
     return broken
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .history import Kind, Operation, Tier, process_of
-from .judge import ALLOWED_NS, TierFigures, Verdict, Violation
+from .history import Kind, Operation, process_of
+from .judge import TierFigures, Verdict, Violation
 from .plan import Plan
 
 __all__ = ["Report"]
@@ -59,7 +59,10 @@ class Report:
             "loads_per_invalidation": round(verdict.loads_per_invalidation, 3),
             "violations": verdict.violations,
             "outdated": verdict.outdated,
-            "tiers": {tier.label: _tier_dict(tier, figures) for tier, figures in sorted(verdict.tiers.items())},
+            "tiers": {
+                tier.label: _tier_dict(figures, verdict.allowed[tier])
+                for tier, figures in sorted(verdict.tiers.items())
+            },
             "examples": [self.story(violation) for violation in verdict.examples],
             "trace": [self._traced(one).strip() for one in self.trace],
         }
@@ -92,7 +95,7 @@ class Report:
         heads = f"{'answered by':15}{'reads':>11}{'stale':>9}{'outdated':>10}{'max stale':>13}{'allowed':>11}"
         lines = [f"{heads}{'max over age':>15}"]
         for tier, figures in sorted(self.verdict.tiers.items()):
-            worst, allowed = f"{figures.worst_ns / 1e6:,.1f} ms", f"{ALLOWED_NS[tier] / 1e6:,.0f} ms"
+            worst, allowed = f"{figures.worst_ns / 1e6:,.1f} ms", f"{self.verdict.allowed[tier] / 1e6:,.0f} ms"
             counts = f"{figures.reads:>11,}{figures.stale:>9,}{figures.outdated:>10,}"
             over = f"{figures.over_ns / 1e6:,.1f} ms"
             lines.append(f"{tier.label:15}{counts}{worst:>13}{allowed:>11}{over:>15}")
@@ -146,13 +149,13 @@ class Report:
         return f"{(stamp - self.verdict.began) / 1e6:.3f}"
 
 
-def _tier_dict(tier: Tier, figures: TierFigures) -> dict[str, float]:
+def _tier_dict(figures: TierFigures, allowed_ns: int) -> dict[str, float]:
     return {
         "reads": figures.reads,
         "stale": figures.stale,
         "outdated": figures.outdated,
         "violations": figures.violations,
         "max_stale_ms": round(figures.worst_ns / 1e6, 3),
-        "allowed_ms": ALLOWED_NS[tier] / 1e6,
+        "allowed_ms": allowed_ns / 1e6,
         "max_over_age_ms": round(figures.over_ns / 1e6, 3),
     }

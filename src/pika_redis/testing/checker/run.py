@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from .fleet import Fleet
-from .judge import judge
+from .judge import allowed_on, judge
 from .plan import Plan
 from .report import Report
 from .trace import trace_of
@@ -27,6 +27,7 @@ async def report_on(fleet: Fleet) -> Report:
 
 def _judged(fleet: Fleet) -> Report:
     plan, history = fleet.plan, fleet.history()
-    verdict = judge(history, plan.tags_of, lives_ns=plan.lives_ns, changes=plan.changes)
+    allowed = allowed_on(plan.url)
+    verdict = judge(history, plan.tags_of, lives_ns=plan.lives_ns, changes=plan.changes, allowed=allowed)
     trace = trace_of(history, verdict.examples[0], plan.tags_of) if verdict.examples else ()
     return Report(plan, verdict, fleet.server_name, trace)
