@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from pika_redis.testing.cluster import EmbeddedCluster
 from pika_redis.testing.server import EmbeddedServer, find_server, unique_prefix
 
 # No assertion on the wall clock: an example may take its time. All else stays as hypothesis has it, here and in CI.
@@ -16,7 +17,12 @@ settings.register_profile("no-deadline", settings(), deadline=None)
 settings.load_profile("no-deadline")
 
 REQUIRE_REDIS = "PIKA_REDIS_REQUIRE_REDIS"  # .ci/run sets it where it could install redis-server
-_MARKS = {"valkey_server": "valkey", "redis_server": "redis"}
+_MARKS = {
+    "valkey_server": "valkey",
+    "redis_server": "redis",
+    "valkey_cluster": "valkey",
+    "redis_cluster": "redis",
+}
 
 
 def pytest_configure() -> None:
@@ -44,6 +50,20 @@ def redis_server() -> Iterator[EmbeddedServer]:
         pytest.skip("no redis-server on PATH; the same test runs on Valkey")
     with EmbeddedServer.start("redis") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_cluster() -> Iterator[EmbeddedCluster]:
+    """Three primaries and three replicas; shared by the session, so leave them running and where they are."""
+    with EmbeddedCluster.start("valkey") as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(redis_server: EmbeddedServer) -> Iterator[EmbeddedCluster]:
+    """The same of Redis; skipped where there is none."""
+    with EmbeddedCluster.start("redis") as cluster:
+        yield cluster
 
 
 @pytest.fixture(

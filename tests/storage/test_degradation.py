@@ -321,7 +321,7 @@ async def test_calls_do_not_wait_for_a_connection_that_is_tried_again(own: Embed
         async with RedisService(url, stall_timeout=0.05, connect_timeout=0.1) as service:
             for number in range(3):
                 await service.get_or_load(f"k{number}", Source(number))
-            await turned(lambda: near_of(service).node._tracked._failures > 0)
+            await turned(lambda: near_of(service).single._tracked._failures > 0)
             turns = Turns()
             for number in range(1000):
                 assert await service.get(f"k{number % 3}") == number % 3

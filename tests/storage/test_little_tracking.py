@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from pika_redis.testing import EmbeddedServer, FakeClock, unique_prefix
 from pika_redis.wire.framing import Command, Reply
 from pika_redis.wire.replies import Full
 from pika_redis.wire.slots import Observer
+from pika_redis.wire.steps import Step, resolved
 
 from .raw import Raw
 from .tap import near_of
@@ -171,9 +173,15 @@ async def unruly(believer: RedisService, monkeypatch: pytest.MonkeyPatch) -> lis
 
         return check
 
-    ask, ask_many = near.node.ask, near.node.ask_many
-    monkeypatch.setattr(near.node, "ask", lambda what, see: ask(what, see and seen_with(what, see)))
-    monkeypatch.setattr(near.node, "ask_many", lambda what, see: ask_many(what, see and seen_with(what[-1], see)))
+    def tapped(step: Step) -> Step:
+        (last,) = resolved(step.commands[-1:], set())
+        return replace(step, see=step.see and seen_with(last, step.see))
+
+    node = near.single
+    ask, ask_many, ask_steps = node.ask, node.ask_many, node.ask_steps
+    monkeypatch.setattr(node, "ask", lambda what, see: ask(what, see and seen_with(what, see)))
+    monkeypatch.setattr(node, "ask_many", lambda what, see: ask_many(what, see and seen_with(what[-1], see)))
+    monkeypatch.setattr(node, "ask_steps", lambda steps, **more: ask_steps([tapped(one) for one in steps], **more))
     monkeypatch.setattr(Nonces, "learn", checked(Nonces.learn))
     monkeypatch.setattr(Near, "keep", checked(Near.keep))
     return found
@@ -226,14 +234,14 @@ async def test_a_sign_of_life_is_awaited_also_when_there_is_no_room_for_the_nonc
     await near.hear()
     clock.advance(31)
     await near.hear()
-    ask = near.node.ask
+    ask = near.single.ask
 
     def no_room(command: Command, see: Observer | None) -> asyncio.Future[Reply]:
         if command[0] == "MGET":
             raise Full("no room")
         return ask(command, see)
 
-    monkeypatch.setattr(near.node, "ask", no_room)
+    monkeypatch.setattr(near.single, "ask", no_room)
     assert await believer.get("k") == "value"
     assert near._asking
     await near.hear()

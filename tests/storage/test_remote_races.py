@@ -13,7 +13,8 @@ import pytest
 
 from pika_redis import CacheServerError, RedisService
 from pika_redis.testing import EmbeddedServer
-from pika_redis.wire.connection import Command, Reply
+from pika_redis.wire.connection import Reply
+from pika_redis.wire.steps import Step
 
 from .interleave import CHANGES, NEW, OLD, Race, every_order, some_orders, watched
 
@@ -146,17 +147,18 @@ async def test_a_delete_while_the_server_has_to_learn_the_script_is_not_undone(
 
     await near.get_or_load("another", load)
     await near.execute("SCRIPT", "FLUSH")
-    node = near._nears.get().node
-    call_many = node.call_many
+    node = near._nears.get().single
+    ask_steps = node.ask_steps
 
-    async def call_and_delete(commands: Sequence[Command], *how: Any) -> list[Reply]:
+    async def call_and_delete(steps: Sequence[Step], **how: bool) -> list[list[Reply]]:
         nonlocal database
-        replies = await call_many(commands, *how)
-        if isinstance(replies[0], CacheServerError) and replies[0].code == "NOSCRIPT":
+        replies = await ask_steps(steps, **how)
+        unknown = replies[0][0]
+        if isinstance(unknown, CacheServerError) and unknown.code == "NOSCRIPT":
             database = NEW
             await near.delete("key")
         return replies
 
-    monkeypatch.setattr(node, "call_many", call_and_delete)
+    monkeypatch.setattr(node, "ask_steps", call_and_delete)
     assert await near.get_or_load("key", load) == OLD
     assert await near.get_or_load("key", load) == database == NEW

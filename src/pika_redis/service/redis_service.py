@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from ssl import SSLContext
 from typing import Any, Self, TypedDict, Unpack
 
@@ -18,6 +17,9 @@ from ..model.secret import Secret
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import OnUnavailable, Options
 from ..policy.sync_read_through import SyncReadThrough
+from ..storage.cluster.near import ClusterNear
+from ..storage.cluster.store import ClusterOnlyStore, ClusterStore
+from ..storage.cluster.tiers import ClusterTiers
 from ..storage.copies import copier
 from ..storage.degraded import Degraded
 from ..storage.memory import MemoryStore
@@ -35,12 +37,13 @@ from ..wire.backoff import RetryPolicy
 from ..wire.commands import Mode, mode_of
 from ..wire.connection import Command
 from ..wire.embedded import EmbeddedServer
-from ..wire.handshake import Credentials
+from ..wire.endpoint import CredentialProvider, Credentials, SentinelSet
 from ..wire.loops import LoopLocal
-from ..wire.node import Endpoint, Node, Repeat
-from ..wire.replies import Disconnected, LoginDenied
+from ..wire.node import Endpoint
+from ..wire.replies import LoginDenied
 from ..wire.tls import tls_context
 from .base import Service
+from .execution import ClusterExecution, Execution, SingleExecution
 from .redis_config import RedisConfig
 from .resolve import resolve as resolve_settings
 
@@ -64,6 +67,8 @@ class RedisSettings(TypedDict, total=False):
     tls_cert_file: str | None
     tls_key_file: str | None
     tls_verify: bool
+    sentinel_username: str | None
+    sentinel_password: str | Secret | None
     key_prefix: str
     connect_timeout: Duration
     command_timeout: Duration
@@ -80,15 +85,19 @@ class RedisSettings(TypedDict, total=False):
     on_unavailable: OnUnavailable
     degraded_ttl: Duration
     on_restart: OnRestart
+    max_connection_age: Duration
+    sentinel_proof: bool
+    credentials: CredentialProvider
     lazy_connect: bool
 
 
 class RedisService(Service):
-    """A cache on one Redis (7.0 or newer) or Valkey (7.2 or newer) server.
+    """A cache on a Redis (7.0 or newer) or Valkey (7.2 or newer) server, or a cluster of them.
 
-    `config` is a URL (``redis://``, ``rediss://``, ``unix://``, ``memory://``, ``embedded://``), a `RedisConfig`, or
-    None for the environment; keywords win over it. Making a service is cheap: it connects at first use, in each event
-    loop for itself, or in `connect`. Close it with `aclose` or ``async with``.
+    `config` is a URL (``redis://``, ``rediss://``, ``redis+sentinel://``, ``redis+cluster://``, ``unix://``,
+    ``memory://``, ``embedded://``), a `RedisConfig`, or None for the environment; keywords win over it. Making a
+    service is cheap: it connects at first use, in each event loop for itself, or in `connect`. Close it with `aclose`
+    or ``async with``.
 
     `l1` says whether this process may hold copies of what it reads, which the server keeps true: True = as many bytes
     as the setting `l1_max_bytes`, or a number of bytes; False = every read asks the server.
@@ -122,6 +131,8 @@ class RedisService(Service):
         self._clock = clock or SystemClock()
         self._near_bytes = _near_bytes(l1, resolved.l1_max_bytes)
         self._nears = LoopLocal(self._make_near)
+        self._is_cluster = resolved.address.kind == "cluster"
+        self._execution: Execution = ClusterExecution() if self._is_cluster else SingleExecution()
         shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
         self._degraded = Degraded(shelf, self._counters, self._clock.monotonic)
         self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
@@ -135,15 +146,22 @@ class RedisService(Service):
     async def execute(self, *command: str | bytes | float, key: str | None = None) -> Any:
         """Run any command; gives the server's reply as it is, with keys as you write them (no prefix is added).
 
-        `key` names the key the command is about, for servers that are sharded. Blocking commands get a connection of
-        their own. Raises CommandRefusedError for commands that change the connection (SELECT, MULTI, SUBSCRIBE...),
-        CacheServerError for an error reply, CacheUnavailableError, OutcomeUnknownError.
+        In a cluster a command goes to the node of its keys, or of `key`; commands without keys need it (any key of
+        the node that is meant). Blocking commands get a connection of their own. Raises CommandRefusedError for
+        commands that change the connection (SELECT, MULTI, SUBSCRIBE...), ArgumentError for one that could go to
+        several nodes, CacheServerError for an error reply, CacheUnavailableError, OutcomeUnknownError.
         """
-        replies = await self.execute_many([command])
+        replies = await self._run([command], key)
         return replies[0]
 
     async def execute_many(self, commands: Sequence[Sequence[str | bytes | float]]) -> list[Any]:
-        """Run several commands in one pipeline; gives their replies. Raises as `execute`, at the first error."""
+        """Run several commands in one pipeline; gives their replies. Raises as `execute`, at the first error.
+
+        In a cluster those of one node keep their order.
+        """
+        return await self._run(commands, None)
+
+    async def _run(self, commands: Sequence[Sequence[str | bytes | float]], key: str | None) -> list[Any]:
         checked = [_checked(command) for command in commands]
         if not checked:
             return []
@@ -151,26 +169,21 @@ class RedisService(Service):
         if Mode.REFUSED in modes:
             refused = next(command[0] for command in checked if mode_of(command) is Mode.REFUSED)
             raise CommandRefusedError(f"{refused!s} changes the state of a connection that is shared; it is refused")
-        node = self._node()
-        lease = node.own() if Mode.BLOCKING in modes else node.exclusive()
-        async with lease as connection:
-            try:
-                replies = await connection.call_many(checked)
-            except Disconnected as lost:
-                replies = await node.again(partial(connection.call_many, checked), lost, Repeat.NEVER)
-        await self._nears.get().hear()
+        near = self._near()
+        replies = await self._execution.run(near, checked, key, blocking=Mode.BLOCKING in modes)
+        await near.hear()
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
         return replies
 
-    def _node(self) -> Node:
+    def _near(self) -> Near:
         self._refuse_when_closed()
         if self._config.address.kind == "memory":
             raise CacheUnavailableError("memory:// has no server that could run a command")
         if not self._config.enabled:
             raise CacheUnavailableError("the cache is switched off (enabled=False): its server is asked nothing")
-        return self._nears.get().node
+        return self._nears.get()
 
     # -- the service itself ---------------------------------------------------------------------------------------
 
@@ -178,7 +191,7 @@ class RedisService(Service):
         """Reach the server now. Raises CacheUnavailableError with the reason, AccessDeniedError."""
         self._refuse_when_closed()
         if self._config.address.kind != "memory" and self._config.enabled:
-            await self._node().ready()
+            await self._near().node.ready()
 
     async def aclose(self) -> None:
         await super().aclose()
@@ -194,14 +207,18 @@ class RedisService(Service):
         return self
 
     def _make_near(self, loop: asyncio.AbstractEventLoop) -> Near:
-        return Near(
-            loop,
-            _endpoint(self._config, self._tls),
-            self._clock,
-            self._degraded,
-            self._near_bytes,
-            on_restart=self._config.on_restart,
-        )
+        endpoint = _endpoint(self._config, self._tls)
+        if self._is_cluster:
+            return ClusterNear(
+                loop,
+                endpoint,
+                self._clock,
+                self._degraded,
+                self._near_bytes,
+                on_restart=self._config.on_restart,
+                degraded_ttl=self._config.degraded_ttl,
+            )
+        return Near(loop, endpoint, self._clock, self._degraded, self._near_bytes, on_restart=self._config.on_restart)
 
     def _store_of(self, namespace: Namespace) -> Store:
         if not self._config.enabled:
@@ -209,12 +226,13 @@ class RedisService(Service):
         if self._config.address.kind == "memory":
             return self._memory.beside(namespace)
         records = Records(self._codec, self._counters)
-        kind = RemoteStore if self._near_bytes else ServerOnlyStore
-        server = kind(self._nears, namespace, records, self._clock, self._counters)
+        kinds = (ClusterStore, ClusterOnlyStore) if self._is_cluster else (RemoteStore, ServerOnlyStore)
+        server = kinds[not self._near_bytes](self._nears, namespace, records, self._clock, self._counters)
         options = self._options
         if options.raises:
             return server
-        return Tiers(
+        tiers = ClusterTiers if self._is_cluster else Tiers
+        return tiers(
             server,
             self._memory.beside(namespace),
             self._degraded,
@@ -261,9 +279,22 @@ def _endpoint(config: RedisConfig, tls: SSLContext | None) -> Endpoint:
             command_timeout=config.command_timeout,
             reply_bytes=max(_LEAST_REPLY, 2 * config.max_value_bytes),  # others may write larger values than we do
         ),
+        provider=config.credentials,
         retry=_retry(config),
         connect_timeout=config.connect_timeout,
+        max_age=config.max_connection_age,
+        sentinels=_sentinels(config),
+        cluster=address.hosts if address.kind == "cluster" else (),
     )
+
+
+def _sentinels(config: RedisConfig) -> SentinelSet | None:
+    named = config.address.sentinel
+    if named is None:
+        return None
+    password = None if named.password is None else named.password.reveal()
+    login = Credentials(named.username, password, setting="REDIS_SENTINEL_PASSWORD")
+    return SentinelSet(config.address.hosts, named.master, login, config.sentinel_proof)
 
 
 def _retry(config: RedisConfig) -> RetryPolicy:

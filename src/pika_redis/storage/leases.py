@@ -17,7 +17,6 @@ sign, and looks again. Where the server tells nothing, the key is looked at in g
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 from collections.abc import Sequence
@@ -31,9 +30,9 @@ from ..model.entry import Capture, Draft, Failure, Found, Hold, Outcome, Terms
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
-from ..wire.replies import Disconnected
 from ..wire.scripts import KEEP, RELEASE, RENEW, REPLACE
-from ..wire.slots import ignored
+from ..wire.steps import Call, Reads, Step
+from ..wire.stepwise import Batch, checked
 from .namespace import Namespace
 from .near import Near
 from .reader import Reader
@@ -48,6 +47,9 @@ _REWRITTEN = 2
 
 class Leases:
     """Leases and claims in one namespace."""
+
+    _apart = False
+    """Whether an entry, its claim and its nonces lie on different servers."""
 
     def __init__(
         self, nears: LoopLocal[Near], namespace: Namespace, records: Records, tags: RemoteTags, reader: Reader
@@ -76,14 +78,13 @@ class Leases:
             with near.watches.on([key] if leases else [key, where]) as change:
                 take = self._lease if leases else self._claim
                 known = self._capture(near, found, terms.tags)
-                making = self._tags.making(near, known, terms.tags, terms.ttl)
+                making = self._tags.along(near, known, terms.tags, terms.ttl)
                 hold, wait = await take(key, found, token, terms, making)
                 if hold is None:
                     if wait and terms.patience:
                         await self._until_changed(near, where, change, min(terms.lease, terms.patience))
                     return None
-            read = bool(making.commands)
-            capture = self._tags.captured(near, terms.tags) if read else self._capture(near, found, terms.tags)
+            capture = making.capture() if making.steps else self._capture(near, found, terms.tags)
             capture = await self._tags.complete(near, capture, terms.tags, terms.ttl)
         except BaseException:
             self._let_go(near, where, b"L" + token if leases else token)
@@ -97,18 +98,17 @@ class Leases:
         """The lease, or None and whether it is worth waiting. `making` goes along."""
         node, identity = making.near.node, b"L" + token
         if found.marker == b"F" or found.identity[:1] == b"#":  # the mark of a failure, foreign bytes: they give way
-            arguments = (found.identity, identity, _ms(terms.lease))
-            taken, *made = await node.run_with(REPLACE, key, arguments, making.commands, making.see)
+            give_way = Call(REPLACE, key, (found.identity, identity, _ms(terms.lease)))
+            replies, *made = await node.take([Step(key, [give_way]), *making.steps])
             await making.end(made)
+            (taken,) = checked(replies)
             return (Hold(identity, found.capture, renewable=True) if taken else None), False
         lease = ("SET", key, identity, "NX", "PX", _ms(terms.lease))
-        taken, held, *made = await node.call_many(
-            [lease, ("GETRANGE", key, 0, IDENTITY - 1), *making.commands], Repeat.ALWAYS, making.see
-        )
+        (taken, held), *made = await node.take([Step(key, [lease, ("GETRANGE", key, 0, IDENTITY - 1)]), *making.steps])
         await making.end(made)
         if isinstance(held, CacheServerError) and held.code == "WRONGTYPE":
             return Hold(b"", found.capture), False  # no string: read as absent, and the store replaces it
-        _raise(taken, held)
+        checked([taken, held])
         if held == identity:  # also when a repeat finds its own
             return Hold(identity, found.capture, renewable=True), False
         return None, isinstance(held, bytes) and held[:1] == b"L"
@@ -119,11 +119,15 @@ class Leases:
         """The claim, or None and whether it is worth waiting. `making` goes along."""
         node = making.near.node
         claim_key = self._namespace.claim_key(key)
-        claim = ("SET", claim_key, token, "NX", "PX", _ms(terms.lease))
-        look = [claim, _look(key, found.identity), ("GET", claim_key)]
-        taken, held, claimed, *made = await node.call_many([*look, *making.commands], Repeat.ALWAYS, making.see)
+        claim = Step(claim_key, [("SET", claim_key, token, "NX", "PX", _ms(terms.lease)), ("GET", claim_key)])
+        look = Step(key, [_look(key, found.identity)])
+        first: Batch = [claim] if self._apart else [claim, look, *making.steps]
+        (taken, claimed), *rest = await node.take(first)
+        if self._apart:  # the entry is looked at once the claim is taken, or two might load one after another
+            rest = await node.take([look, *making.steps])
+        (held,), *made = rest
         await making.end(made)
-        _raise(taken, held, claimed)
+        checked([taken, held, claimed])
         held = _identity(held, found.identity)
         failure = _failure(claimed)
         if failure is not None and held == found.identity:
@@ -159,8 +163,7 @@ class Leases:
     @staticmethod
     def _let_go(near: Near, where: str, token: bytes) -> None:
         """Whoever wanted the lease or claim is gone; nobody else shall wait for it. Waits for nothing."""
-        with contextlib.suppress(Disconnected):
-            near.node.connection.call(RELEASE.command(where, (token,))).add_done_callback(ignored)
+        near.node.tell(where, Call(RELEASE, where, (token,)))
 
     def _capture(self, near: Near, found: Found, tags: Sequence[str]) -> Capture:
         """The nonces as they are now, before the load; where the server tells nothing, as they were read last."""
@@ -188,19 +191,13 @@ class Leases:
         """
         near = self._nears.get()
         where, token = self._place(key, hold)
-        tags = list(hold.capture.tags)
-
-        def see(reply: Reply) -> Reply:
-            assert isinstance(reply, list)
-            self._tags.learn(near, tags, reply[-1])
-            return reply
-
-        after = [_look(key, hold.identity), self._tags.read_command(tags)]
-        ours, held, _ = await near.node.run_with(RENEW, where, (token, _ms(lease)), after, see)
-        if not ours:
+        look = self._tags.look(near, list(hold.capture.tags))
+        mine = Step(where, [Call(RENEW, where, (token, _ms(lease)))])
+        ours, held, _ = await near.node.take([mine, Step(key, [_look(key, hold.identity)]), look.step])
+        if not checked(ours)[0]:
             return False
-        unchanged = _identity(held, hold.identity) == hold.identity and self._tags.holds(near, hold.capture)
-        if unchanged and await self._stays(near, key, hold, lease):
+        same = _identity(held[0], hold.identity) == hold.identity
+        if same and self._tags.holds(near, hold.capture, look.found) and await self._stays(near, key, hold, lease):
             return True
         await near.node.run(RELEASE, where, (token,))
         return False
@@ -231,24 +228,29 @@ class Leases:
         near = self._nears.get()
         packed = self._records.pack(draft)
         entry = self._records.seal(draft, packed, hold.capture, near.node.server_ms())
-        tags = list(hold.capture.tags)
-        after: list[Command] = []
-        if hold.claim:
-            after.append(RELEASE.command(self._namespace.claim_key(key), (hold.claim,)))
-        after.append(("GETRANGE", key, 0, IDENTITY - 1) if near.tracks else self._tags.read_command(tags))
-        see = partial(self._see_stored, near, key, entry, tags)
         arguments = (hold.identity, entry, ttl_ms(draft.ttl + draft.extra) or "")
-        stored = (await near.node.run_with(REPLACE, key, arguments, after, see))[0]
+        store = Call(REPLACE, key, arguments)
+        look = self._tags.look(near, list(hold.capture.tags))
+        read: list[Command | Call] = [("GETRANGE", key, 0, IDENTITY - 1)] if near.tracks else []
+        steps: list[Step | Reads] = [Step(key, [store, *read], partial(self._see_stored, near, key, entry))]
+        claim_key = self._namespace.claim_key(key)
+        release = Call(RELEASE, claim_key, (hold.claim,)) if hold.claim else None
+        if release is not None and not self._apart:
+            steps.append(Step(claim_key, [release]))
+        if self._apart or not near.tracks:
+            steps.append(look.step)
+        stored = checked((await near.node.take(steps))[0])[0]
+        if self._apart and release is not None:  # not before the store: who claims next must find it
+            near.node.tell(claim_key, release)
         if not stored:
             return Outcome.OVERTAKEN
-        return Outcome.STORED if self._tags.holds(near, hold.capture) else Outcome.DOUBTFUL
+        return Outcome.STORED if self._tags.holds(near, hold.capture, look.found) else Outcome.DOUBTFUL
 
-    def _see_stored(self, near: Near, key: str, entry: bytes, tags: Sequence[str], reply: Reply) -> Reply:
-        """The store was answered, and the read behind it: of nonces, or a tracked one of the key. Within the parser."""
+    def _see_stored(self, near: Near, key: str, entry: bytes, reply: Reply) -> Reply:
+        """The store was answered, and where the server tells of changes a read behind it. Within the parser."""
         assert isinstance(reply, list)
         near.changed(key)
-        self._tags.learn(near, tags, reply[-1])
-        if near.tracks and reply[0] == 1 and reply[-1] == entry[:IDENTITY]:
+        if near.tracks and len(reply) > 1 and reply[0] == 1 and reply[-1] == entry[:IDENTITY]:
             record = self._reader.judged(near, entry)
             if record.live:
                 record.home = self._namespace.prefix
@@ -273,20 +275,13 @@ class Leases:
         where, token = self._place(key, hold)
         if not hold.renewable:  # a guard stands there, or bytes of another type
             return Outcome.OVERTAKEN
-        tags = list(hold.capture.tags)
-        after: list[Command] = [_look(key, hold.identity)]
-        if not near.tracks:
-            after.append(self._tags.read_command(tags))
-
-        def see(reply: Reply) -> Reply:
-            assert isinstance(reply, list)
-            if not near.tracks:
-                self._tags.learn(near, tags, reply[-1])
-            return reply
-
-        ours, held, *_ = await near.node.run_with(RELEASE, where, (token,), after, see)
-        unchanged = bool(ours) if not hold.claim else _identity(held, hold.identity) == hold.identity
-        return Outcome.CURRENT if unchanged and self._tags.holds(near, hold.capture) else Outcome.OVERTAKEN
+        look = self._tags.look(near, list(hold.capture.tags))
+        steps = [Step(where, [Call(RELEASE, where, (token,))]), Step(key, [_look(key, hold.identity)])]
+        asks = self._apart or not near.tracks
+        ours, held, *_ = await near.node.take([*steps, look.step] if asks else steps)
+        unchanged = bool(checked(ours)[0]) if not hold.claim else _identity(held[0], hold.identity) == hold.identity
+        current = unchanged and self._tags.holds(near, hold.capture, look.found)
+        return Outcome.CURRENT if current else Outcome.OVERTAKEN
 
     def _place(self, key: str, hold: Hold) -> tuple[str, bytes]:
         """The key of the lease or claim, and what it holds."""
@@ -318,9 +313,3 @@ def _rest(key: str, failure: Failure, terms: Terms) -> None:
 
 def _ms(seconds: float) -> int:
     return max(1, round(seconds * 1000))
-
-
-def _raise(*replies: Reply) -> None:
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise reply

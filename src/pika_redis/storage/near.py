@@ -28,7 +28,7 @@ import contextlib
 import logging
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ..errors import CacheUnavailableError
@@ -38,8 +38,9 @@ from ..wire.endpoint import Endpoint
 from ..wire.framing import Push
 from ..wire.handshake import ServerFacts
 from ..wire.node import Node
-from ..wire.progress import Proof
+from ..wire.progress import Proof, Proven
 from ..wire.replies import Disconnected
+from ..wire.server import Server
 from ..wire.slots import Observer, ignored
 from .degraded import Degraded
 from .eviction import S3Fifo
@@ -50,12 +51,12 @@ from .standing import OnRestart, Standing
 from .unsent import Unsent
 from .watches import Watches
 
-__all__ = ["T_LEASE", "Near"]
+__all__ = ["REREAD", "T_LEASE", "Near"]
 
 _log = logging.getLogger("pika_redis")
 T_LEASE = 3.0
 """Seconds for which copies are served without a sign from the server."""
-_REREAD = 30.0
+REREAD = 30.0
 """Seconds after which nonces in use are read again, or a server that is short of memory would evict them first."""
 _PAGE = 1000
 _OVERHEAD = 500
@@ -75,16 +76,16 @@ class Near:
         *,
         on_restart: OnRestart = "epoch",
     ) -> None:
-        self.node = node = Node(loop, endpoint, clock, self, track=max_bytes > 0)
+        self.node = node = self._connected(loop, endpoint, clock, track=max_bytes > 0)
         self.standing = Standing(loop, degraded, lambda: node.connection, on_restart)
         self.tracks = False
         """Whether the server tells of changes; when it doesn't, nothing is kept and nonces are read with each entry."""
         self.nonces = Nonces()
         self.journal = degraded.journal
         self.watches = Watches(loop)
-        self.unsent = Unsent(loop, self.node)
+        self.unsent = Unsent(loop, node)
         self.copies: dict[str, Record] = {}
-        self.proof = Proof()
+        self.proof: Proven = Proof()
         self.now = clock.monotonic
         self._counters = degraded.counters
         self._left = Left()
@@ -97,15 +98,21 @@ class Near:
         """Until then the proof is young enough, and nothing is to be read again: copies are served without a look."""
         self._said = False
 
+    def _connected(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, *, track: bool) -> Server:
+        """What is asked."""
+        self.single = Node(loop, endpoint, clock, self, track=track)
+        """The one server, where there is one."""
+        return self.single
+
     # -- as the listener of T -----------------------------------------------------------------------------------
 
     def made(self, connection: Connection, facts: ServerFacts) -> None:
         heard = self._left.since
         self._left = Left(since=self.now())
         self._forget()
-        self.proof = connection.proof
+        self.proof = self.single.proof(connection.proof)
         self.tracks = facts.untracked is None
-        self._reread_at = self.now() + _REREAD
+        self._reread_at = self.now() + REREAD
         self.standing.meet(facts, heard)
         if not self.tracks and not self._said and self._max_bytes:
             self._said = True
@@ -165,6 +172,10 @@ class Near:
         self._drop(key)
         self.nonces.end(key)
         self.watches.wake(key)
+
+    def nonce(self, key: str, looked: Mapping[str, bytes | None]) -> bytes | None:
+        """The nonce of a tag or an epoch as it stands; None = not known. `looked` = what was read just now."""
+        return self.nonces.at(key).now
 
     def unproven(self, key: str) -> tuple[Record, float] | None:
         """A copy of which the server said nothing for some time, since it is gone, and for how many seconds."""
@@ -249,24 +260,25 @@ class Near:
 
     def _tend(self, now: float) -> None:
         """Ask for a sign of life and, now and then, for the role and the nonces in use. Waits for nothing."""
+        self.single.confirm()
         if self._asking:
             return
         keys: list[str] = []
         if now > self._reread_at:
-            self._reread_at = now + _REREAD * random.uniform(0.9, 1.0)  # noqa: S311 (jitter, not a secret)
+            self._reread_at = now + REREAD * random.uniform(0.9, 1.0)  # noqa: S311 (jitter, not a secret)
             keys = self.nonces.in_use()
         self._beats += 1
         with contextlib.suppress(Disconnected):
-            asked = self.node.ask(("HELLO",) if self._beats % 3 == 0 else ("PING",), self._tended)
+            asked = self.single.ask(("HELLO",) if self._beats % 3 == 0 else ("PING",), self._tended)
             self._asking = True
             asked.add_done_callback(self._asked)
             for start in range(0, len(keys), _PAGE):
                 page = keys[start : start + _PAGE]
-                self.node.ask(("MGET", *page), partial(self._reread, page)).add_done_callback(ignored)
+                self.single.ask(("MGET", *page), partial(self._reread, page)).add_done_callback(ignored)
 
     def _tended(self, reply: Reply) -> Reply:
         role = reply.get(b"role") if isinstance(reply, dict) else None
-        if isinstance(role, bytes) and self.node.became(role.decode()):
+        if isinstance(role, bytes) and self.single.became(role.decode()):
             self._forget()
         return reply
 

@@ -86,6 +86,10 @@ class Nonces:
         self.changes += 1
         return keys
 
+    def known(self) -> dict[str, bytes]:
+        """What is known, by key."""
+        return {key: nonce.now for key, nonce in self._nonces.items() if nonce.now is not None}
+
     def leave(self) -> dict[str, Nonce]:
         """What was known when the server was cut off, by key, in `Nonce.was`; nothing is known any more."""
         left = self._nonces

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 from ..codec.envelope import IDENTITY, plain_payload
@@ -30,6 +31,9 @@ from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL, MARK_STALE, REPLACE
+from ..wire.slots import Observer
+from ..wire.steps import Step
+from ..wire.stepwise import checked
 from .counting import Counting
 from .guards import RemoteGuards
 from .keyspace import Keyspace
@@ -51,6 +55,11 @@ _GONE = -2  # PTTL of a key that is absent
 class RemoteStore:
     """The entries of one namespace on one server (see `Store`)."""
 
+    _tags_kind = RemoteTags
+    _reader_kind = Reader
+    _leases_kind = Leases
+    _keyspace_kind = Keyspace
+
     def __init__(
         self, nears: LoopLocal[Near], namespace: Namespace, records: Records, clock: Clock, counters: Counters
     ) -> None:
@@ -60,12 +69,12 @@ class RemoteStore:
         self._epoch_key = namespace.epoch_key
         self._records = records
         self._counters = counters
-        self._tags = RemoteTags(nears, namespace, clock)
-        self._reader = Reader(nears, namespace, records, counters)
-        self._leases = Leases(nears, namespace, records, self._tags, self._reader)
+        self._tags = self._tags_kind(nears, namespace, clock)
+        self._reader = self._reader_kind(nears, namespace, records, counters)
+        self._leases = self._leases_kind(nears, namespace, records, self._tags, self._reader)
         self._guards = RemoteGuards(nears, namespace)
         self._counting = Counting(nears, records, self._reader)
-        self._keyspace = Keyspace(nears, namespace)
+        self._keyspace = self._keyspace_kind(nears, namespace)
 
     def hit(self, key: str, refresh_ms: float, share: bool = False) -> object:
         try:
@@ -237,20 +246,25 @@ class RemoteStore:
     ) -> tuple[list[Reply], Capture]:
         """Write; gives the replies and what the nonces were after that."""
         tags = list(capture.tags)
-        ends = near.ends_copies([key for key, _, _ in packed])
-        current: list[Capture] = []
+        look = self._tags.look(near, tags)
+        steps = self._set_steps(near, [key for key, _, _ in packed], self._set_commands(packed, capture))
+        *replies, _ = await near.node.take([*steps, look.step], Repeat.UNSENT)
+        return [one for given in replies for one in given], self._tags.captured(near, tags, look.found)
+
+    def _set_steps(self, near: Near, keys: Sequence[str], commands: Sequence[Command]) -> list[Step]:
+        """The writes of these keys."""
+        return [Step(keys[0], commands, self._seen_written(near, keys))]
+
+    @staticmethod
+    def _seen_written(near: Near, keys: Sequence[str]) -> Observer:
+        ends = near.ends_copies(keys)
 
         def see(replies: Reply) -> Reply:
             ends(replies)
-            near.journal.forget([key for key, _, _ in packed])
-            self._tags.learn(near, tags, cast("list[Reply]", replies)[-1])
-            current.append(self._tags.captured(near, tags))
+            near.journal.forget(keys)
             return replies
 
-        commands = [*self._set_commands(packed, capture), self._tags.read_command(tags)]
-        *replies, nonces = await near.node.call_many(commands, Repeat.UNSENT, see)
-        _checked([nonces])
-        return replies, current[-1]
+        return see
 
     def _set_commands(
         self, packed: Sequence[tuple[str, Draft, bytes | tuple[bytes, bool]]], capture: Capture
@@ -285,12 +299,7 @@ class RemoteStore:
 
     async def delete(self, keys: Sequence[str]) -> int:
         near = self._nears.get()
-        gone = 0
-        for start in range(0, len(keys), _CHUNK):
-            page = keys[start : start + _CHUNK]
-            ends = near.ends_deleted(page, self._epoch_key)
-            gone += cast("int", await near.node.run(INVAL, page, (), Repeat.ALWAYS, ends))
-        return gone
+        return await near.node.run_over(INVAL, keys, (), partial(near.ends_deleted, epoch_key=self._epoch_key))
 
     async def touch(self, key: str, ttl: float) -> bool:
         limit = ttl_ms(ttl)
@@ -301,7 +310,7 @@ class RemoteStore:
             if record.header is None:
                 command: Command = ("PERSIST", key) if limit is None else ("PEXPIRE", key, limit)
                 replies = await self._nears.get().node.call_many([("EXISTS", key), command])
-                return bool(_checked(replies)[0])
+                return bool(checked(replies)[0])
             tags = dict(record.header.tags)
             await self._tags.complete(self._nears.get(), Capture(record.header.epoch, tags), list(tags), ttl)
             renewed = self._records.renewed(record, ttl, self.now_ms())
@@ -367,6 +376,9 @@ class RemoteStore:
     async def size(self, *, exact: bool) -> tuple[int, int]:
         return await self._keyspace.size(exact=exact)
 
+    async def replicated(self, replicas: int) -> int:
+        return await self._keyspace.replicated(replicas)
+
     async def health(self) -> HealthReport:
         return await self._keyspace.health()
 
@@ -380,11 +392,3 @@ class ServerOnlyStore(RemoteStore):
 
 def _narrowed(capture: Capture, tags: Sequence[str]) -> Capture:
     return Capture(capture.epoch, {tag: capture.tags[tag] for tag in tags})
-
-
-def _checked(replies: list[Reply]) -> list[Reply]:
-    """The replies, unless one of them is an error, which is raised."""
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise reply
-    return replies

@@ -12,33 +12,33 @@ they still hold (`RemoteStore.write`).
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import cast
 
-from ..errors import CacheServerError
+from ..errors import CacheServerError, CacheUnavailableError
 from ..model.clock import Clock
 from ..model.entry import Capture
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
-from ..wire.node import Repeat
-from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL, RENEW_TAG
-from ..wire.slots import Observer, ignored
+from ..wire.steps import Call, Reads, Step
+from ..wire.stepwise import answers
 from .namespace import Namespace
 from .near import Near
 from .nonces import HOLD_MARK, nonce_in
 
-__all__ = ["Making", "RemoteTags"]
+__all__ = ["NOTHING", "Look", "Making", "RemoteTags"]
 
 _DAY = 86400
-_PAGE = 1000
 _NO_EXPIRY = 0xFFFFFFFF
 _NONCE = 8
 _MOST_RENEWED = 100_000
 _MARGIN = 0.05
+NOTHING: Mapping[str, bytes | None] = MappingProxyType({})
 
 
 class RemoteTags:
@@ -54,36 +54,24 @@ class RemoteTags:
         """The keys of the epoch and of these tags."""
         return [self._namespace.epoch_key, *map(self._namespace.tag_key, tags)]
 
-    def captured(self, near: Near, tags: Sequence[str]) -> Capture:
-        """The nonces as they are known now."""
-        at, tag_key = near.nonces.at, self._namespace.tag_key
-        return Capture(at(self._namespace.epoch_key).now, {tag: at(tag_key(tag)).now for tag in tags})
+    def captured(self, near: Near, tags: Sequence[str], looked: Mapping[str, bytes | None] = NOTHING) -> Capture:
+        """The nonces as they are known now. `looked` = what was read of them just now."""
+        of, tag_key = near.nonce, self._namespace.tag_key
+        return Capture(of(self._namespace.epoch_key, looked), {tag: of(tag_key(tag), looked) for tag in tags})
 
-    def holds(self, near: Near, capture: Capture) -> bool:
-        """Whether captured nonces are known to be current."""
-        return capture.complete and self.captured(near, list(capture.tags)) == capture
+    def holds(self, near: Near, capture: Capture, looked: Mapping[str, bytes | None] = NOTHING) -> bool:
+        """Whether captured nonces are known to be current; `looked` as in `captured`."""
+        return capture.complete and self.captured(near, list(capture.tags), looked) == capture
 
-    def read_command(self, tags: Sequence[str]) -> Command:
-        """The command whose reply `learn` understands."""
-        return ("MGET", *self.keys(tags))
-
-    def learn(self, near: Near, tags: Sequence[str], reply: Reply) -> None:
-        """The reply to `read_command` was parsed. Within the parser."""
-        if isinstance(reply, list):
-            for key, raw in zip(self.keys(tags), reply, strict=True):
-                near.nonces.learn(key, raw)
+    def look(self, near: Near, tags: Sequence[str]) -> Look:
+        """What reads the nonces."""
+        return Look(near, self.keys(tags))
 
     async def read(self, near: Near, tags: Sequence[str]) -> Capture:
         """The nonces as they are now. Raises CacheUnavailableError, CacheServerError."""
-        seen: list[Capture] = []
-
-        def see(reply: Reply) -> Reply:
-            self.learn(near, tags, reply)
-            seen.append(self.captured(near, tags))
-            return reply
-
-        await near.node.call(self.read_command(tags), Repeat.ALWAYS, see)
-        return seen[-1]
+        look = self.look(near, tags)
+        await near.node.take([look.step])
+        return self.captured(near, tags, look.found)
 
     async def complete(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
         """Make the nonces that are missing and lengthen the lives that are too short for entries of `ttl` seconds.
@@ -93,11 +81,15 @@ class RemoteTags:
         capture = seen
         for _ in range(3):
             making = self.making(near, capture, tags, ttl)
-            if not making.commands:
+            if not making.steps:
                 break
             capture = await making.run()
         self._renew(near, capture, _tag_life(ttl))
         return capture
+
+    def along(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Making:
+        """The same, to be sent along with something else; `complete` is called in any case."""
+        return self.making(near, seen, tags, ttl)
 
     def making(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Making:
         """What makes the nonces that are missing, with lives long enough for entries of `ttl` seconds."""
@@ -105,8 +97,8 @@ class RemoteTags:
         if seen.epoch is None:
             missing.append(self._namespace.epoch_key)
         full = _tag_life(ttl)
-        commands = [self._make_command(key, os.urandom(_NONCE), full) for key in missing]
-        return Making(self, near, tags, [*commands, self.read_command(tags)] if missing else [], full)
+        steps = [Step(key, [self._make_command(key, os.urandom(_NONCE), full)]) for key in missing]
+        return Making(self, near, tags, steps, full)
 
     def note_life(self, keys: Sequence[str], full: int) -> None:
         """These keys were made just now and live so many seconds."""
@@ -122,25 +114,23 @@ class RemoteTags:
         behind all that. Raises as `read`.
         """
         keys = [self._namespace.tag_key(tag) for tag in tags]
-
         read_at: list[float] = []
 
-        def see(replies: Reply) -> Reply:
+        def see(key: str, replies: Reply) -> Reply:
             read_at.append(near.now())
-            self.learn(near, tags, cast("list[Reply]", replies)[-1])
+            near.nonces.learn(key, cast("list[Reply]", replies)[-1])
             return replies
 
-        commands = [self.read_command(tags), *(("PTTL", key) for key in keys), self.read_command(tags)]
-        values, *lefts, again = await near.node.call_many(commands, Repeat.ALWAYS, see)
-        for reply in (values, *lefts, again):
-            if isinstance(reply, Exception):
-                raise reply
-        epoch, *raws = cast("list[bytes | None]", values)
+        look = self.look(near, ())
+        steps = [Step(key, [("GET", key), ("PTTL", key), ("GET", key)], partial(see, key)) for key in keys]
+        *ages, _ = await near.node.take([*steps, look.step])
         elapsed = read_at[-1] - since
-        old = [_age(raw, cast("int", left)) > elapsed + _MARGIN for raw, left in zip(raws, lefts, strict=True)]
-        seen = Capture(nonce_in(epoch), dict(zip(tags, map(nonce_in, raws), strict=True)))
+        raws = [_unless_foreign(raw) for raw, _, _ in ages]
+        lefts = [cast("int", left) for left in answers([[left] for _, left, _ in ages])]
+        old = [_age(raw, left) > elapsed + _MARGIN for raw, left in zip(raws, lefts, strict=True)]
+        seen = Capture(self.captured(near, (), look.found).epoch, dict(zip(tags, map(nonce_in, raws), strict=True)))
         making = self.making(near, seen, tags, 0.0)
-        if making.commands:
+        if making.steps:
             await making.run()
         return seen, all(old)
 
@@ -155,9 +145,7 @@ class RemoteTags:
 
     async def _delete(self, keys: Sequence[str]) -> None:
         near = self._nears.get()
-        for start in range(0, len(keys), _PAGE):
-            page = keys[start : start + _PAGE]
-            await near.node.run(INVAL, page, (), Repeat.ALWAYS, near.ends_deleted(page, self._namespace.epoch_key))
+        await near.node.run_over(INVAL, keys, (), partial(near.ends_deleted, epoch_key=self._namespace.epoch_key))
 
     def _make_command(self, key: str, nonce: bytes, full: int) -> Command:
         """The reply is what stood there before."""
@@ -171,7 +159,6 @@ class RemoteTags:
         Waits for nothing: a tag that ends too early costs misses.
         """
         now = self._clock.monotonic()
-        commands: list[Command] = []
         for tag, nonce in capture.tags.items():
             key = self._namespace.tag_key(tag)
             known, since = self._renewed.get(key, (0, -math.inf))
@@ -179,46 +166,62 @@ class RemoteTags:
                 continue
             life = max(known, full)
             limit = "" if life == _NO_EXPIRY else life * 1000
-            commands.append(RENEW_TAG.command(key, (b"T" + nonce, life.to_bytes(4, "big"), limit)))
+            near.node.tell(key, Call(RENEW_TAG, key, (b"T" + nonce, life.to_bytes(4, "big"), limit)))
             self._renewed[key] = (life, now)
-        if commands:
-            with contextlib.suppress(Disconnected):
-                near.node.ask_many(commands, None).add_done_callback(ignored)
+
+
+class Look:
+    """A read of nonces. What a key held is learnt in the parser, and stands in `found` afterwards."""
+
+    def __init__(self, near: Near, keys: Sequence[str], *, believes: bool = True) -> None:
+        """`believes` = of a node that can't be asked, what was known counts as read."""
+        self.found: dict[str, bytes | None] = {}
+        self.step = Reads(keys, self._see, spare=True)
+        self._near = near
+        self._believes = believes
+
+    def _see(self, key: str, raw: Reply) -> Reply:
+        near = self._near
+        if isinstance(raw, CacheUnavailableError):  # its node can't be asked
+            self.found[key] = near.nonce(key, NOTHING) if self._believes else None
+            return None
+        near.nonces.learn(key, raw)
+        self.found[key] = nonce_in(raw)
+        return None if _is_foreign(raw) else raw
 
 
 class Making:
-    """Commands that make nonces, unless other processes are faster, and read them; sent alone or behind others.
+    """Steps that make nonces, unless other processes are faster, and read them; taken alone or behind others.
 
-    A batch that they end is seen by `see`, and their replies belong to `end`.
+    Their replies belong to `end`.
     """
 
-    def __init__(self, of: RemoteTags, near: Near, tags: Sequence[str], commands: Sequence[Command], full: int) -> None:
+    def __init__(self, of: RemoteTags, near: Near, tags: Sequence[str], steps: Sequence[Step], full: int) -> None:
         self.near = near
-        self.commands = commands
-        self.see: Observer | None = self._see if commands else None
+        self.look = of.look(near, tags)
+        self.steps: list[Step | Reads] = [*steps, self.look.step] if steps else []
         self._of = of
         self._tags = tags
+        self._made = [cast("str", step.key) for step in steps]
         self._full = full
 
     async def run(self) -> Capture:
-        """Send them; gives what the nonces are then. Raises CacheUnavailableError, CacheServerError."""
-        await self.end(await self.near.node.call_many(self.commands, Repeat.ALWAYS, self.see))
-        return self._of.captured(self.near, self._tags)
+        """Take them; gives what the nonces are then. Raises CacheUnavailableError, CacheServerError."""
+        await self.end(await self.near.node.take(self.steps))
+        return self.capture()
 
-    async def end(self, replies: Sequence[Reply]) -> None:
+    def capture(self) -> Capture:
+        """What the nonces are, once they were made."""
+        return self._of.captured(self.near, self._tags, self.look.found)
+
+    async def end(self, replies: Sequence[Sequence[Reply]]) -> None:
         """They were answered. What stands there and is no tag goes, or nothing could be written. Raises as `run`."""
-        keys = [cast("str", command[1]) for command in self.commands[:-1]]
-        foreign = [key for key, reply in zip(keys, replies, strict=False) if _is_foreign(reply)]
+        made = dict(zip(self._made, (given[0] for given in replies), strict=False))
+        foreign = [key for key, before in made.items() if _is_foreign(before)]
         if foreign:
-            await self.near.node.call(("DEL", *foreign))
-        for at, reply in enumerate(replies):
-            if isinstance(reply, Exception) and (at >= len(keys) or keys[at] not in foreign):
-                raise reply
-        self._of.note_life([key for key, before in zip(keys, replies, strict=False) if before is None], self._full)
-
-    def _see(self, replies: Reply) -> Reply:
-        self._of.learn(self.near, self._tags, cast("list[Reply]", replies)[-1])
-        return replies
+            await self.near.node.take([Step(key, [("DEL", key)]) for key in foreign])
+        answers([[before] for key, before in made.items() if key not in foreign])
+        self._of.note_life([key for key, before in made.items() if before is None], self._full)
 
 
 def _age(raw: bytes | None, left_ms: int) -> float:
@@ -226,6 +229,13 @@ def _age(raw: bytes | None, left_ms: int) -> float:
     if raw is None or nonce_in(raw) is None or left_ms < 0:
         return -1.0
     return int.from_bytes(raw[1 + _NONCE :], "big") - left_ms / 1000
+
+
+def _unless_foreign(raw: Reply) -> bytes | None:
+    """What a tag's key holds, if it can be a tag. Raises what else went wrong."""
+    if isinstance(raw, CacheServerError) and raw.code != "WRONGTYPE":
+        raise raw
+    return raw if isinstance(raw, bytes) else None
 
 
 def _is_foreign(made: Reply) -> bool:

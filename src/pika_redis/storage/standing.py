@@ -20,8 +20,8 @@ import contextvars
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, Protocol, TypeAlias
 
 from ..errors import AccessDeniedError
 from ..wire.backoff import reconnect_delay
@@ -33,7 +33,7 @@ from ..wire.scripts import END_AGAIN, INVAL, ROTATE
 from ..wire.slots import ObservedBatch, ignored
 from .degraded import Degraded
 
-__all__ = ["OnRestart", "Standing", "came_back_old"]
+__all__ = ["OnRestart", "Owed", "Standing", "came_back_old"]
 
 _log = logging.getLogger("pika_redis")
 OnRestart: TypeAlias = Literal["epoch", "replay", "trust"]
@@ -41,6 +41,27 @@ OnRestart: TypeAlias = Literal["epoch", "replay", "trust"]
 _PAGE: Final = 500
 _CAUSE: Final = 8
 _MARGIN: Final = 1.5  # seconds: the server counts its uptime in whole ones
+
+
+class Owed(Protocol):
+    """What a server is told of: the journal, or a part of it."""
+
+    @property
+    def waiting(self) -> int:
+        """How many keys wait to be deleted."""
+        ...
+
+    def to_delete(self) -> list[str]:
+        """The keys that wait."""
+        ...
+
+    def to_repeat(self, since: float) -> list[str]:
+        """What was acknowledged after `since`, less a minute."""
+        ...
+
+    def settled(self, keys: Iterable[str]) -> None:
+        """The server has deleted these at last."""
+        ...
 
 
 class Standing:
@@ -52,12 +73,17 @@ class Standing:
         degraded: Degraded,
         connection: Callable[[], Connection | NoConnection],
         on_restart: OnRestart = "epoch",
+        *,
+        journal: Owed | None = None,
+        page: int = _PAGE,
     ) -> None:
+        """`journal` = the part of it that this server is told of; `page` = how many keys a script may be given."""
         self.cut = False
         """Whether reads are to be answered from memory."""
         self._loop = loop
         self._degraded = degraded
-        self._journal = degraded.journal
+        self._journal: Owed = degraded.journal if journal is None else journal
+        self._page = page
         self._connection = connection
         self._on_restart = on_restart
         self._past: Past | None = None
@@ -88,13 +114,13 @@ class Standing:
         if self._extra and not self.cut:
             self.cut = True
             self._degraded.enter("another server answers, or the same one was restarted", quiet=True)
-        if self.cut or self._journal.waiting:
+        if self.cut or self._owes():
             self._try()
 
     def resume(self) -> None:
         """A stall is over, or the breaker has closed."""
         self._attempts = 0
-        if self.cut or self._journal.waiting:
+        if self.cut or self._owes():
             self._try()
 
     def end(self) -> None:
@@ -102,9 +128,13 @@ class Standing:
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
+        self.end_cut(told=False)
+
+    def end_cut(self, *, told: bool = True) -> None:
+        """Nothing is asked of the server any more, or it can be trusted: memory does not stand in for it."""
         if self.cut:
             self.cut = False
-            self._degraded.leave(told=False)
+            self._degraded.leave(told=told)
 
     # -- coming back ----------------------------------------------------------------------------------------------
 
@@ -115,21 +145,39 @@ class Standing:
                 return []
             return self._repeated(heard)
         if now is not None and self._on_restart == "epoch" and came_back_old(now, self._degraded.now() - heard):
-            return [(_rotation(epoch, now), ()) for epoch in self._degraded.epochs]
+            return self._rotations(now)
         return self._repeated(heard)
+
+    def _rotations(self, now: Past) -> list[tuple[Command, Sequence[str]]]:
+        return [(_rotation(epoch, now), ()) for epoch in self._degraded.epochs]
+
+    def _owes(self) -> bool:
+        """Whether the server is to be told something."""
+        return bool(self._journal.waiting)
+
+    def _told(self) -> list[tuple[Command, Sequence[str]]]:
+        """What it is to be told, and the keys of the journal that are settled by it."""
+        waiting = _pages(self._journal.to_delete(), self._page)
+        return [*self._extra, *((INVAL.command(page, ()), page) for page in waiting)]
+
+    def _probe(self) -> Command:
+        """What only a server that serves answers."""
+        return ("PING",)
+
+    def _may_be_trusted(self) -> bool:
+        return True
 
     def _repeated(self, heard: float) -> list[tuple[Command, Sequence[str]]]:
         keys = self._journal.to_repeat(heard)
-        return [(END_AGAIN.command(page, ()), ()) for page in _pages(keys)]
+        return [(END_AGAIN.command(page, ()), ()) for page in _pages(keys, self._page)]
 
     def _try(self) -> None:
         """Tell the server what it has missed, and ask whether it serves."""
         self._stop_timer()
         if self._asking or self._ended:
             return
-        waiting = [(INVAL.command(page, ()), page) for page in _pages(self._journal.to_delete())]
-        told = [*self._extra, *waiting]
-        commands: list[Command] = [*(command for command, _ in told), ("PING",)]
+        told = self._told()
+        commands: list[Command] = [*(command for command, _ in told), self._probe()]
 
         def see(replies: Reply) -> Reply:
             assert isinstance(replies, list)
@@ -157,15 +205,18 @@ class Standing:
                 _log.error("what was invalidated while the server was gone can't be deleted there: %s", reply)
         if isinstance(alive, Disconnected) or any(map(_failed, told)) or self._journal.waiting:
             return
+        self._settled()
+
+    def _settled(self) -> None:
+        """It was told everything, and serves."""
         self._extra = []
         self._attempts = 0
-        if self.cut:
-            self.cut = False
-            self._degraded.leave()
+        if self._may_be_trusted():
+            self.end_cut()
 
     def _answered(self, _: asyncio.Future[list[Reply]]) -> None:
         self._asking = False
-        if (self.cut or self._journal.waiting) and self._connection().usable:
+        if (self.cut or self._owes()) and self._connection().usable:
             self._later()
 
     def _later(self) -> None:
@@ -195,8 +246,8 @@ def _rotation(epoch_key: str, server: Past) -> Command:
     return ROTATE.command(epoch_key, (value, _CAUSE))
 
 
-def _pages(keys: Sequence[str]) -> list[Sequence[str]]:
-    return [keys[start : start + _PAGE] for start in range(0, len(keys), _PAGE)]
+def _pages(keys: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
 def _failed(reply: Reply) -> bool:

@@ -74,7 +74,7 @@ class Tiers:
             try:
                 return await self._server.get(key, strict=strict)
             except _GONE as error:
-                self._fail(error)
+                self._fail(error, (key,))
         return MISSING if strict else await self._at_hand(key)
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -82,24 +82,24 @@ class Tiers:
             try:
                 return await self._server.get_many(keys)
             except _GONE as error:
-                self._fail(error)
+                self._fail(error, keys)
         values = [self.hit(key, 0.0) for key in keys]
         return [
             await self._at_hand(key) if value is MISSING else value for key, value in zip(keys, values, strict=True)
         ]
 
     async def get_with_ttl(self, key: str) -> tuple[object, float | None]:
-        return await self._or(lambda: self._server.get_with_ttl(key), lambda: self._memory.get_with_ttl(key))
+        return await self._or((key,), lambda: self._server.get_with_ttl(key), lambda: self._memory.get_with_ttl(key))
 
     async def remaining(self, key: str) -> float | None:
-        return await self._or(lambda: self._server.remaining(key), lambda: self._memory.remaining(key))
+        return await self._or((key,), lambda: self._server.remaining(key), lambda: self._memory.remaining(key))
 
     async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
-        if not self._nears.get().standing.cut:
+        if not self._is_cut((key,)):
             try:
                 return await self._server.fetch(key, tags, strict=strict)
             except _GONE as error:
-                self._fail(error)
+                self._fail(error, (key,))
         return await self._found_here(key, tags, strict)
 
     async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
@@ -107,7 +107,7 @@ class Tiers:
             try:
                 return await self._server.fetch_many(keys)
             except _GONE as error:
-                self._fail(error)
+                self._fail(error, keys)
         return [await self._found_here(key, (), False) for key in keys]
 
     def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:
@@ -147,9 +147,9 @@ class Tiers:
             try:
                 return await self._server.begin(key, found, terms)
             except _GONE as error:
-                self._fail(error)
+                self._fail(error, (key,))
             found = await self._memory.fetch(key, terms.tags)
-        if not self._nears.get().standing.cut:
+        if not self._is_cut((key,)):
             return None  # the server is back: look there
         hold = await self._memory.begin(key, found, terms)
         return None if hold is None else replace(hold, body=_HERE)
@@ -158,19 +158,28 @@ class Tiers:
         return self._memory if hold.body is _HERE else self._server
 
     async def renew(self, key: str, hold: Hold, lease: float) -> bool:
-        return await self._side(hold).renew(key, hold, lease)
+        return await self._noting((key,), self._side(hold).renew(key, hold, lease))
 
     async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
-        return await self._side(hold).extend(hold, tags, named)
+        return await self._noting((), self._side(hold).extend(hold, tags, named))
 
     async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
-        return await self._side(hold).replace(key, hold, self._brief(draft) if hold.body is _HERE else draft)
+        draft = self._brief(draft) if hold.body is _HERE else draft
+        return await self._noting((key,), self._side(hold).replace(key, hold, draft))
 
     async def release(self, key: str, hold: Hold) -> Outcome:
-        return await self._side(hold).release(key, hold)
+        return await self._noting((key,), self._side(hold).release(key, hold))
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
-        await self._side(hold).fail(key, hold, failure, seconds)
+        await self._noting((key,), self._side(hold).fail(key, hold, failure, seconds))
+
+    async def _noting(self, keys: Sequence[str], ask: Awaitable[T]) -> T:
+        """What the store says of a load that it knows of; when it is gone that is noted, and raised."""
+        try:
+            return await ask
+        except _GONE as error:
+            self._note(error, keys)
+            raise
 
     # -- writing ----------------------------------------------------------------------------------------------
 
@@ -182,8 +191,9 @@ class Tiers:
         refused = [key for key, error in failed.items() if _is_the_servers_fault(error)]
         if refused:
             await self._give_up(refused, failed[refused[0]])
-        if self._nears.get().standing.cut:
-            await self._memory.write([(key, self._brief(draft)) for key, draft in items])
+        here = [(key, self._brief(draft)) for key, draft in items if self._is_cut((key,))]
+        if here:
+            await self._memory.write(here)
         return {key: error for key, error in failed.items() if key not in refused}
 
     async def _give_up(self, keys: Sequence[str], error: Exception) -> None:
@@ -195,19 +205,19 @@ class Tiers:
             self._miss(keys, error)
 
     async def add(self, key: str, draft: Draft) -> bool:
-        return await self._or_say(self._server.add(key, draft))
+        return await self._or_say((key,), self._server.add(key, draft))
 
     async def delete(self, keys: Sequence[str]) -> int:
         return await self._change(lambda: self._server.delete(keys), 0, keys)
 
     async def touch(self, key: str, ttl: float) -> bool:
-        return await self._or(lambda: self._server.touch(key, ttl), lambda: self._memory.touch(key, ttl))
+        return await self._or((key,), lambda: self._server.touch(key, ttl), lambda: self._memory.touch(key, ttl))
 
     async def mark_stale(self, key: str) -> bool:
         return await self._change(lambda: self._server.mark_stale(key), False, (key,))
 
     async def count(self, key: str, amount: int, ttl: float, create: bool) -> int:
-        return await self._or_say(self._server.count(key, amount, ttl, create))
+        return await self._or_say((key,), self._server.count(key, amount, ttl, create))
 
     # -- holds and locks ---------------------------------------------------------------------------------------
 
@@ -226,13 +236,13 @@ class Tiers:
             await self._memory.let_go(keys, tags, token)
 
     async def take_lock(self, key: str, token: bytes, ttl: float, patience: float) -> bool:
-        return await self._or_say(self._server.take_lock(key, token, ttl, patience))
+        return await self._or_say((key,), self._server.take_lock(key, token, ttl, patience))
 
     async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:
-        return await self._or_say(self._server.renew_lock(key, token, ttl))
+        return await self._or_say((key,), self._server.renew_lock(key, token, ttl))
 
     async def release_lock(self, key: str, token: bytes) -> bool:
-        return await self._or_say(self._server.release_lock(key, token))
+        return await self._or_say((key,), self._server.release_lock(key, token))
 
     def _places(self, keys: Sequence[str], tags: Sequence[str]) -> list[str]:
         return [*keys, *map(self._namespace.tag_key, tags)]
@@ -251,7 +261,7 @@ class Tiers:
 
     async def sweep(self, pattern: str, *, delete: bool = True) -> int:
         if not delete:
-            return await self._or_say(self._server.sweep(pattern, delete=False))
+            return await self._or_say((), self._server.sweep(pattern, delete=False))
         await self._end_here((), (), pattern)
         try:
             return await self._or_miss(lambda: self._server.sweep(pattern), 0, (self._namespace.epoch_key,))
@@ -259,11 +269,16 @@ class Tiers:
             await self._end_here((), (), pattern)
 
     async def size(self, *, exact: bool) -> tuple[int, int]:
-        return await self._or(lambda: self._server.size(exact=exact), lambda: self._memory.size(exact=exact))
+        return await self._or((), lambda: self._server.size(exact=exact), lambda: self._memory.size(exact=exact))
+
+    async def replicated(self, replicas: int) -> int:
+        if self._degraded.journal.waiting:
+            return 0
+        return await self._or((), lambda: self._server.replicated(replicas), _none)
 
     async def health(self) -> HealthReport:
         report = await self._server.health()
-        degraded, cut = self._degraded, self._nears.get().standing.cut
+        degraded, cut = self._degraded, self._is_cut(())
         if report.connected and not cut:
             return report
         waiting = degraded.journal.waiting
@@ -274,19 +289,32 @@ class Tiers:
 
     # -- the ways to be without a server --------------------------------------------------------------------------
 
-    def _fail(self, error: Exception) -> None:
+    def _is_cut(self, keys: Sequence[str]) -> bool:
+        """Whether the server of one of these keys is cut off."""
+        return self._nears.get().standing.cut
+
+    def _cut_off(self, error: Exception, keys: Sequence[str]) -> None:
+        """A call about these keys failed for want of the server."""
+        self._nears.get().standing.fail(error)
+
+    def _fail(self, error: Exception, keys: Sequence[str]) -> None:
         """The server was asked in vain."""
         self._degraded.counters.errors += 1
-        if not isinstance(error, OverloadedError):
-            self._nears.get().standing.fail(error)
+        self._note(error, keys)
 
-    async def _or(self, ask: Callable[[], Awaitable[T]], otherwise: Callable[[], Awaitable[T]]) -> T:
+    def _note(self, error: Exception, keys: Sequence[str]) -> None:
+        if not isinstance(error, OverloadedError):
+            self._cut_off(error, keys)
+
+    async def _or(
+        self, keys: Sequence[str], ask: Callable[[], Awaitable[T]], otherwise: Callable[[], Awaitable[T]]
+    ) -> T:
         """What the server says; what memory says without it."""
-        if not self._nears.get().standing.cut:
+        if not self._is_cut(keys):
             try:
                 return await ask()
             except _GONE as error:
-                self._fail(error)
+                self._fail(error, keys)
         return await otherwise()
 
     async def _change(
@@ -312,16 +340,15 @@ class Tiers:
     def _miss(self, keys: Sequence[str], error: Exception) -> None:
         self._degraded.counters.errors += 1
         self._degraded.journal.miss(keys, self._namespace.epoch_key)
-        near = self._nears.get()
-        near.end_all(keys)
-        near.standing.fail(error)
+        self._nears.get().end_all(keys)
+        self._cut_off(error, keys)
 
-    async def _or_say(self, ask: Awaitable[T]) -> T:
+    async def _or_say(self, keys: Sequence[str], ask: Awaitable[T]) -> T:
         """What the server says. Raises CacheUnavailableError when it can't."""
         try:
             return await ask
         except _GONE as error:
-            self._fail(error)
+            self._fail(error, keys)
             if isinstance(error, CacheUnavailableError):
                 raise
             raise CacheUnavailableError(str(error)) from error
@@ -344,6 +371,10 @@ class Tiers:
         """The same for memory: not for long, and not served past its time."""
         most = self._degraded_ttl if draft.degraded_ttl is None else draft.degraded_ttl
         return replace(draft, ttl=min(draft.ttl, most), extra=0.0)
+
+
+async def _none() -> int:
+    return 0
 
 
 def _is_the_servers_fault(error: Exception) -> bool:

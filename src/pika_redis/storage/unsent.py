@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar, cast
 
-from ..wire.node import Node
+from ..wire.progress import Proof
+from ..wire.server import Server
 
 __all__ = ["Unsent"]
 
@@ -45,16 +46,20 @@ class Unsent:
 
     __slots__ = ("_loop", "_node", "_reads")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, node: Node) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, node: Server) -> None:
         self._loop = loop
         self._node = node
         self._reads: dict[Hashable, _Read] = {}
+
+    def _proof(self, what: Hashable) -> Proof:
+        """That of the connection over which it is read."""
+        return self._node.connection.proof
 
     async def shared(self, what: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
         """What `ask` gives, also to those who want the same before its command has left. Raises what `ask` raises."""
         reads = self._reads
         while True:
-            proof = self._node.connection.proof
+            proof = self._proof(what)
             read = reads.get(what)
             if read is None or read.proof is not proof or read.sent != proof.sent:
                 break

@@ -11,6 +11,7 @@ refuses. The hot path of the rooms above is therefore ``await node.connection.ca
 A call has one budget: what its first attempt took counts too, and all its waiting for a connection and for the second
 attempt together takes no longer than the stall timeout. Whether there are more attempts, the retry policy says.
 
+A write that a replica refuses did not run: the connection is closed, the server found again, and the write repeated.
 A server that refuses most calls, or stalls again and again, opens the breaker: then `connection` refuses for it, and
 one PING at a time asks whether it has recovered.
 
@@ -22,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -38,6 +38,7 @@ from ..errors import (
     OverloadedError,
 )
 from ..model.clock import Clock, SystemClock
+from .backoff import Bucket
 from .circuit import Circuit
 from .clock import ServerClock
 from .connection import Command, Connection, Reply, ignore
@@ -48,24 +49,21 @@ from .framing import Push
 from .handshake import ServerFacts, TimeSample
 from .link import Link, NoConnection
 from .listener import Listener, Nobody
-from .replies import Disconnected, Full, NotServing, Stalled
+from .opener import Opener
+from .progress import Proven
+from .repeat import Repeat
+from .replies import Disconnected, Full, NotServing, ReadOnly, Stalled
 from .scripts import Script
+from .sentinel import locator_of
 from .slots import Observed, ObservedBatch, Observer
+from .stepwise import Stepwise
 
 __all__ = ["Endpoint", "Node", "Repeat"]
 
 _ReplyT = TypeVar("_ReplyT")
 
 
-class Repeat(enum.Enum):
-    """Whether a command may be sent again when its outcome is unknown."""
-
-    ALWAYS = "always"
-    UNSENT = "unsent"
-    NEVER = "never"
-
-
-class Node:
+class Node(Stepwise):
     """The server's connections within one event loop. Made cheaply; connects at first use."""
 
     def __init__(
@@ -86,16 +84,23 @@ class Node:
         self._server_clock = ServerClock()
         self._asking_time = False
         self._endpoint = endpoint
-        self._dialer = Dialer(loop, endpoint, self._clock)
+        self._locator = locator_of(loop, endpoint, self._clock, self._moved)
+        self._dialer = Dialer(endpoint, Opener(loop, self._clock), self._locator)
         self._listener = listener or Nobody()
         track = listener is not None if track is None else track
         self._tracked = Link(loop, endpoint, self._dialer, self, track=track, keep=True)
         self._spare = Link(loop, endpoint, self._dialer, Nobody())
         self._circuit = Circuit(loop, self._clock, self._tracked, opened=self._refuse, closed=self._admit)
+        self._replicas_left = Bucket(1, per_second=0.2)
         self._turn = asyncio.Lock()
         self._scripts: set[str] = set()  # the digests that the server has seen from this connection
         self._waiting = Crowd(loop)
         self._ended = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds without progress after which callers stop waiting."""
+        return self._endpoint.limits.stall
 
     # -- calls -----------------------------------------------------------------------------------------------
 
@@ -176,55 +181,45 @@ class Node:
         self._scripts.add(script.digest)
         return reply
 
-    async def run_with(
-        self,
-        script: Script,
-        key: str,
-        arguments: Sequence[str | bytes | int],
-        after: Sequence[Command],
-        see: Observer | None = None,
-    ) -> list[Reply]:
-        """Run a script that may be repeated, and other commands right behind it, whose error replies stand in the list.
-
-        Raises as `call`.
-        """
-        command = (script.by_digest if script.digest in self._scripts else script.command)(key, arguments)
-        replies = await self.call_many([command, *after], Repeat.ALWAYS, see)
-        if isinstance(replies[0], CacheServerError) and replies[0].code == "NOSCRIPT":
-            replies = await self.call_many([script.command(key, arguments), *after], Repeat.ALWAYS, see)
-        if isinstance(replies[0], CacheServerError):
-            raise script.explain(replies[0])
-        if isinstance(replies[0], Exception):
-            raise replies[0]
-        self._scripts.add(script.digest)
-        return replies
-
     async def again(
         self, send: Callable[[], Awaitable[_ReplyT]], lost: Disconnected, repeat: Repeat, attempts: int | None = None
     ) -> _ReplyT:
         """Repeat a call that got no reply, as its class allows; raises what a user of the cache should see."""
         if attempts is None:
             attempts = self._endpoint.retry.attempts
-        failure = self._seen(lost)
+        failure = self.failed(lost)
         attempt = 0
         while True:
-            self._circuit.failed(lost)
+            if isinstance(lost, ReadOnly):
+                self._leave_replica()
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:
                 raise CacheClosedError(f"{self._endpoint}: the connection was closed for good") from lost
-            if repeat is Repeat.NEVER or isinstance(lost, Full):
+            if (
+                repeat is Repeat.NEVER
+                or isinstance(lost, Full)
+                or (isinstance(lost, NotServing) and not isinstance(lost, ReadOnly) and attempt >= attempts)
+            ):
                 raise failure from lost
             try:
                 return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
             except Disconnected as error:
-                lost, failure = error, self._seen(error)
+                lost, failure = error, self.failed(error)
             except CacheUnavailableError as error:
                 failure = error
             if attempt >= attempts:
                 raise failure from lost
             await self._waiting.wait(self._endpoint.retry.pause(attempt))
             attempt += 1
+
+    def _leave_replica(self) -> None:
+        """A write went to a replica. One that was a replica from the beginning is left now and then only."""
+        role = "" if self.facts is None else self.facts.role
+        if isinstance(self.connection, Connection) and (
+            role == "master" or self._replicas_left.take(self._loop.time())
+        ):
+            self.connection.close("the server is a replica")
 
     async def _once_more(self, send: Callable[[], Awaitable[_ReplyT]], seconds: float) -> _ReplyT:
         """Send as soon as there is a connection, within so many seconds. Raises Disconnected, and as `ready`."""
@@ -238,7 +233,10 @@ class Node:
                 raise
             raise CacheTimeoutError(f"{self._endpoint}: no answer within {self._endpoint.limits.stall:g} s") from None
 
-    def _seen(self, lost: Disconnected) -> CacheUnavailableError:
+    def failed(self, lost: Disconnected) -> CacheUnavailableError:
+        """Take note of a call that failed; gives the error for its caller."""
+        if not isinstance(lost, ReadOnly):
+            self._circuit.failed(lost)
         kind: type[CacheUnavailableError] = CacheUnavailableError
         if isinstance(lost, Full):
             kind = OverloadedError
@@ -273,6 +271,7 @@ class Node:
         if not self._circuit.is_open:
             self.connection = connection
         self.facts = facts
+        self._locator.settle(facts)
         self._scripts.clear()
         self._server_clock.forget()
         self._server_clock.sample(facts.time)
@@ -288,6 +287,7 @@ class Node:
     def lost(self) -> None:
         self._circuit.lost(self.connection)
         self.connection = NoConnection()
+        self._locator.settle(None)
         self._listener.lost()
 
     def became(self, role: str) -> bool:
@@ -295,7 +295,25 @@ class Node:
         if self.facts is None or self.facts.role == role:
             return False
         self.facts = replace(self.facts, role=role)
+        if not self._locator.believes(role):
+            self._loop.call_soon(self._moved, f"the server is not the primary any more: its role is {role}")
         return True
+
+    # -- where the server is -----------------------------------------------------------------------------------
+
+    def proof(self, of: Proven) -> Proven:
+        """What proves that copies in memory are true, given the proof of the connection T."""
+        return self._locator.proof(of)
+
+    def confirm(self) -> None:
+        """See to it that the server is confirmed to be the one to ask. Waits for nothing."""
+        self._locator.confirm()
+
+    def _moved(self, reason: str) -> None:
+        """The server is elsewhere."""
+        self._dialer.leave(reason)
+        self._tracked.hurry()
+        self._spare.hurry()
 
     # -- the server's clock ------------------------------------------------------------------------------------
 
@@ -325,6 +343,7 @@ class Node:
     async def exclusive(self) -> AsyncIterator[Connection]:
         """The connection X, one caller at a time. Raises as `ready`."""
         async with self._turn:
+            self._spare.retire()
             await self._spare.ready()
             yield cast("Connection", self._spare.connection)
 
@@ -353,6 +372,7 @@ class Node:
             await self._tracked.aclose()
             await self._spare.aclose()
         finally:
+            await self._locator.aclose()
             await self._dialer.aclose()
 
     def abandon(self) -> None:
@@ -361,3 +381,4 @@ class Node:
         self._tracked.abandon()
         self._spare.abandon()
         self._dialer.abandon()
+        self._locator.abandon()

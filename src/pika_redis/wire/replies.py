@@ -13,10 +13,21 @@ from ..errors import (
     OverloadedError,
 )
 
-__all__ = ["Disconnected", "Full", "LoginDenied", "NotServing", "Stalled", "reply_error"]
+__all__ = [
+    "Disconnected",
+    "Full",
+    "LoginDenied",
+    "NotServing",
+    "ReadOnly",
+    "Redirected",
+    "Stalled",
+    "TryAgain",
+    "reply_error",
+]
 
 _DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 _DOWN: Final = frozenset({"LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
+_ELSEWHERE: Final = frozenset({"MOVED", "ASK"})
 _ECHO: Final = ", with args beginning with"  # what follows are words of the command: a value, or the password
 _DENIED_IN_A_SCRIPT: Final = ("can't run this command or subcommand", "ACL failure in script")
 _LONGEST_TEXT: Final = 300
@@ -51,8 +62,40 @@ class NotServing(Disconnected):
         super().__init__(message, sent=False)
 
 
+class ReadOnly(NotServing):
+    """The server is a replica: it did not run the write."""
+
+
 class LoginDenied(AccessDeniedError):
     """The server does not take us: no connection to it can be made."""
+
+
+class TryAgain(NotServing):
+    """Some of the command's keys are on their way to another node of the cluster: it did not run."""
+
+
+class Redirected(CacheServerError):
+    """Another node of the cluster has the key's slot (``MOVED``), or this one key already (``ASK``): it did not run."""
+
+    def __init__(self, code: str, slot: int, host: str, port: int) -> None:
+        super().__init__(
+            f"the server is a node of a cluster, and another one has the key (slot {slot}); the URL of a cluster "
+            "begins with redis+cluster://",
+            code=code,
+        )
+        self.slot = slot
+        self.host = host
+        """Empty where the node did not say: then it is the host that was asked."""
+        self.port = port
+
+
+def _redirected(code: str, text: str) -> Redirected | None:
+    try:
+        _, slot, place = text.split(" ")[:3]
+        host, _, port = place.rpartition(":")
+        return Redirected(code, int(slot), "" if host == "?" else host.strip("[]"), int(port))
+    except ValueError:
+        return None
 
 
 def reply_error(text: str) -> CacheError:
@@ -66,6 +109,15 @@ def reply_error(text: str) -> CacheError:
         return AccessDeniedError(f"the server refused: NOPERM: {shown}", code="NOPERM")
     if code in _DENIED:
         return AccessDeniedError(f"the server refused: {shown}", code=code)
+    if code == "TRYAGAIN":
+        return TryAgain(f"the server can't serve now: {shown}")
     if code in _DOWN or "max number of clients" in text:
         return NotServing(f"the server can't serve now: {shown}")
+    if code == "READONLY":
+        return ReadOnly(f"the server is a replica, which takes no writes: {shown}")
+    redirected = _redirected(code, text) if code in _ELSEWHERE else None
+    if redirected is not None:
+        return redirected
+    if code == "CROSSSLOT":
+        shown = f"{shown}; in a cluster the keys of one command need one slot, and its URL begins with redis+cluster://"
     return CacheServerError(f"the server answered: {shown}", code=code)

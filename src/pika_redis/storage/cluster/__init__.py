@@ -1,0 +1,1 @@
+"""Entries in a cluster: key, tags, epoch, claim and lock of one entry lie on different nodes."""

@@ -1,0 +1,372 @@
+"""What one event loop holds of a cluster: as `Near` of one server, of several that know nothing of each other.
+
+Strategy. Each node tells its own connection T of changes to its own keys, in its own order. What follows from that:
+
+1. Copies and nonces are learnt in the parser of the node that has the key (`wire.steps`), so each is true for itself.
+   Between nodes there is no order: a copy may be here before the push that ended its tag on another node. So a copy is
+   served only while *every* connected node has given a sign of life since `T_LEASE`: all that any of them had to tell
+   by then has been heard. In use, heartbeats go to each of them: a read of a key's remaining life, which a node that
+   was replaced, or is in the minority, answers with MOVED or CLUSTERDOWN, while it would answer a PING.
+2. Another slot map, the loss of a node and a node that says that it is down end all copies and nonces at once. A slot
+   that is taken over pushes nothing, nor does a promotion.
+3. What is read out of turn (ASK) is kept by nobody: neither copy nor nonce.
+4. A nonce of a node that can't be asked is believed for `degraded_ttl` (30 s) after that node was last heard of: else
+   all entries would be lost with the node of the epoch, while a replica takes its place. Strict reads miss.
+
+Each node has a standing of its own (`storage.standing`): while one is cut off, only keys of its slots are answered from
+memory. Keys of slots that nobody is known to serve have the standing of no node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import random
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from ...errors import CacheServerError, CacheUnavailableError
+from ...model.clock import Clock
+from ...wire.cluster import Cluster
+from ...wire.connection import Connection, Reply
+from ...wire.endpoint import Endpoint
+from ...wire.framing import Push
+from ...wire.handshake import ServerFacts
+from ...wire.link import NoConnection
+from ...wire.members import Member
+from ...wire.progress import NEVER, Proof
+from ...wire.replies import Disconnected, NotServing, Redirected
+from ...wire.server import Server
+from ...wire.slot_map import SlotMap, slot_of
+from ...wire.slots import ignored
+from ..degraded import Degraded
+from ..left import Left
+from ..near import REREAD, T_LEASE, Near
+from ..records import Record
+from ..standing import OnRestart, Standing
+from .standing import MemberStanding
+from .unsent import ClusterUnsent
+
+__all__ = ["ClusterNear"]
+
+_log = logging.getLogger("pika_redis")
+
+
+class Side:
+    """One node, as seen from here."""
+
+    __slots__ = ("asking", "heard", "member", "proof", "standing", "tracks")
+
+    def __init__(self, member: Member, standing: MemberStanding) -> None:
+        self.member = member
+        self.standing = standing
+        self.proof: Proof | None = None
+        """That of its connection T; None while there is none."""
+        self.heard = 0.0
+        """When it was last known to be there, before that."""
+        self.tracks = False
+        self.asking = False
+
+
+class _Oldest:
+    """The proof of all connected nodes together."""
+
+    def __init__(self, near: ClusterNear) -> None:
+        self._near = near
+
+    @property
+    def at(self) -> float:
+        return self._near.oldest()
+
+
+class ClusterNear(Near):
+    """The near side of a cluster."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        endpoint: Endpoint,
+        clock: Clock,
+        degraded: Degraded,
+        max_bytes: int,
+        *,
+        on_restart: OnRestart = "epoch",
+        degraded_ttl: float = 30.0,
+    ) -> None:
+        """`degraded_ttl` = seconds for which the last nonce of a node that can't be asked is believed."""
+        super().__init__(loop, endpoint, clock, degraded, max_bytes, on_restart=on_restart)
+        self.unsent = ClusterUnsent(loop, self.cluster)
+        self.sides: dict[Member, Side] = {}
+        self.proof = _Oldest(self)
+        self.standing = Standing(loop, degraded, NoConnection)
+        """Of the keys that no node is known to serve."""
+        self.believed_until = -math.inf
+        """Until then no node is silent for too long."""
+        self._loop = loop
+        self._degraded = degraded
+        self._on_restart = on_restart
+        self._degraded_ttl = degraded_ttl
+        self._remembered: dict[str, tuple[bytes, float]] = {}  # nonces of nodes that are gone, and until when
+
+    def _connected(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, *, track: bool) -> Server:
+        self.cluster = Cluster(loop, endpoint, clock, _Ear(self), track=track)
+        return self.cluster
+
+    # -- the nodes ------------------------------------------------------------------------------------------------
+
+    def side(self, member: Member) -> Side:
+        """A node's side."""
+        side = self.sides.get(member)
+        if side is None:
+            standing = MemberStanding(self._loop, self._degraded, self, member, self._on_restart)
+            side = self.sides[member] = Side(member, standing)
+            node = member.node
+            if isinstance(node.connection, Connection) and node.facts is not None:  # met before, and met again
+                side.proof, side.tracks = node.connection.proof, node.facts.untracked is None
+        return side
+
+    def standing_of(self, key: str) -> Standing:
+        """The standing of the node that serves a key."""
+        owner = self.cluster.owner(key)
+        return self.standing if owner is None else self.side(owner).standing
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether memory stands in for any of the nodes."""
+        return self.standing.cut or any(side.standing.cut for side in self.sides.values())
+
+    def joined(self, member: Member, connection: Connection, facts: ServerFacts) -> None:
+        """A connection T was made."""
+        side = self.side(member)
+        side.proof, side.tracks = connection.proof, facts.untracked is None
+        self._count_trackers()
+        if not self._reread_at:
+            self._reread_at = self.now() + REREAD
+        heard, side.heard = side.heard, self.now()
+        if facts.role == "master" and self._serves(member):
+            side.standing.meet(facts, heard)
+        if not side.tracks and not self._said and self._max_bytes:
+            self._said = True
+            _log.warning("a node does not tell of changed keys, every read asks it: %s", facts.untracked)
+
+    def left(self, member: Member) -> None:
+        """A connection T is gone."""
+        side = self.side(member)
+        proof, side.proof = side.proof, None
+        if proof is not None:
+            side.heard = max(side.heard, proof.at)
+        if self._serves(member):
+            self._remember(side)
+            self._left = Left(self.copies, self.nonces.leave(), self.now())
+            self._forget()
+        self._count_trackers()
+
+    def _serves(self, member: Member) -> bool:
+        now = self.cluster.members.atlas.map
+        return now is None or member.place in now.primaries
+
+    def _count_trackers(self) -> None:
+        connected = [side for side in self.sides.values() if side.proof is not None]
+        self.tracks = bool(connected) and all(side.tracks for side in connected)
+
+    def _remember(self, side: Side) -> None:
+        until = side.heard + self._degraded_ttl
+        known = self.nonces.known()
+        self._remembered = {key: kept for key, kept in self._remembered.items() if kept[1] > self.now()}
+        for key, nonce in known.items():
+            if self.cluster.owner(key) is side.member:
+                self._remembered[key] = (nonce, until)
+
+    def remapped(self, before: SlotMap | None, now: SlotMap) -> None:
+        """Slots have other owners. Before anything is sent to them."""
+        if before is not None:
+            self._forget()
+        for member in list(self.sides):
+            if not self._serves(member):
+                self.sides.pop(member).standing.rest()
+        self.standing.end_cut()
+        if before is not None and self._on_restart != "trust":
+            for key in self.journal.to_repeat(self.now()):
+                slot = slot_of(key)
+                owner = self.cluster.owner(key)
+                if before.owners[slot] != now.owners[slot] and owner is not None:
+                    self.side(owner).standing.owe(key)
+        for side in self.sides.values():
+            side.standing.resume()
+        self.drop_from_memory()
+
+    def drop_from_memory(self) -> None:
+        """What memory stood in for and needs not any more."""
+        shelf = self._degraded.shelf
+        if shelf.is_empty:
+            return
+        with shelf.lock:
+            for key in list(shelf.slots):
+                if not self.standing_of(key).cut:
+                    shelf.remove(key)
+
+    def doubt(self) -> None:
+        """A node says that it does not serve."""
+        self._forget()
+
+    # -- copies and nonces ----------------------------------------------------------------------------------------
+
+    def nonce(self, key: str, looked: Mapping[str, bytes | None]) -> bytes | None:
+        """What was read just now counts; then what is known; then, of a node that is gone, what was known."""
+        if key in looked:
+            return looked[key]
+        known = super().nonce(key, looked)
+        if known is None:
+            known, until = self._remembered.get(key, (None, 0.0))
+            return known if self.now() < until else None
+        owner = self.cluster.owner(key)
+        side = None if owner is None else self.sides.get(owner)
+        silent = math.inf if side is None or side.proof is None else self.now() - side.proof.at
+        return known if silent < self._degraded_ttl else None
+
+    def believes(self, key: str) -> bool:
+        """Whether the node of a key was heard of so lately that it would have told of a change."""
+        now = self.now()
+        if now < self.believed_until:
+            return True
+        self.believed_until = self.oldest() + T_LEASE
+        if now < self.believed_until:
+            return True
+        owner = self.cluster.owner(key)
+        side = None if owner is None else self.sides.get(owner)
+        return side is not None and side.proof is not None and now - side.proof.at < T_LEASE
+
+    def unlearn(self, key: str) -> None:
+        """The key was read out of turn. Who waits for a change of it is not woken: nothing has changed."""
+        self._drop(key)
+        self.nonces.end(key)
+
+    def end_all(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self._remembered.pop(key, None)
+        super().end_all(keys)
+
+    def end_everything(self) -> None:
+        self._remembered.clear()
+        super().end_everything()
+
+    def changed(self, key: str) -> None:
+        if self._remembered:
+            self._remembered.pop(key, None)
+        super().changed(key)
+
+    def _forget(self) -> None:
+        self.believed_until = -math.inf
+        super()._forget()
+
+    def oldest(self) -> float:
+        """When the node was last heard of that is silent for longest, of those that are connected."""
+        proofs = [side.proof.at for side in self.sides.values() if side.proof is not None]
+        return min(proofs, default=NEVER)
+
+    # -- staying believable ---------------------------------------------------------------------------------------
+
+    def serves(self, record: Record, now: float) -> bool:
+        oldest = self.oldest()
+        silent = now - oldest
+        current = record.is_current()
+        if current and (silent > T_LEASE / 2 or now > self._reread_at):
+            self._tend(now)
+        if silent >= T_LEASE or not current:
+            return False
+        record.checked = self.nonces.changes
+        self.calm_until = min(oldest + T_LEASE / 2, self._reread_at)
+        return True
+
+    def _tend(self, now: float) -> None:
+        """Ask nodes that are silent for some time whether they still serve; now and then, for the nonces in use."""
+        for side in self.sides.values():
+            if side.proof is not None and not side.asking and now - side.proof.at > T_LEASE / 2:
+                self._ask(side)
+        if now > self._reread_at:
+            self._reread_at = now + REREAD * random.uniform(0.9, 1.0)  # noqa: S311 (jitter, not a secret)
+            for key in self.nonces.in_use():
+                owner = self.cluster.owner(key)
+                if owner is not None:
+                    with contextlib.suppress(Disconnected):
+                        owner.node.ask(("GET", key), partial(self._reread_one, key)).add_done_callback(ignored)
+
+    def _ask(self, side: Side) -> None:
+        member = side.member
+
+        def asked(reply: asyncio.Future[Reply]) -> None:
+            side.asking = False
+            ignored(reply)
+
+        with contextlib.suppress(Disconnected):
+            command = ("PTTL", member.key) if member.key else ("PING",)
+            future = member.node.ask(command, partial(self._tended_one, member))
+            side.asking = True
+            future.add_done_callback(asked)
+
+    def _tended_one(self, member: Member, reply: Reply) -> Reply:
+        if isinstance(reply, Redirected):
+            if self.cluster.owner(member.key) is member:
+                self.doubt()
+                self.cluster.members.suspect()
+        elif isinstance(reply, NotServing):
+            self.doubt()
+        return reply
+
+    def _reread_one(self, key: str, reply: Reply) -> Reply:
+        if not isinstance(reply, CacheUnavailableError | CacheServerError):
+            self.nonces.learn(key, reply)
+        else:
+            self.nonces.end(key)
+        return reply
+
+    async def hear(self) -> None:
+        """Wait until everything was heard that other connections of ours may have changed by now."""
+        if self.tracks:
+            pings = []
+            for side in self.sides.values():
+                with contextlib.suppress(Disconnected):
+                    pings.append(side.member.node.ask(("PING",), None))
+            await asyncio.gather(*pings, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        self._end_standings()
+        await super().aclose()
+
+    def abandon(self) -> None:
+        self._end_standings()
+        super().abandon()
+
+    def _end_standings(self) -> None:
+        for side in self.sides.values():
+            side.standing.end()
+
+
+class _Ear:
+    """The listener of the cluster."""
+
+    def __init__(self, near: ClusterNear) -> None:
+        self._near = near
+
+    def made(self, member: Member, connection: Connection, facts: ServerFacts) -> None:
+        self._near.joined(member, connection, facts)
+
+    def pushed(self, push: Push) -> None:
+        self._near.pushed(push)
+
+    def resumed(self, member: Member) -> None:
+        self._near.side(member).standing.resume()
+
+    def lost(self, member: Member) -> None:
+        self._near.left(member)
+
+    def doubted(self, member: Member) -> None:
+        self._near.doubt()
+
+    def asked(self, key: str | bytes) -> None:
+        self._near.unlearn(key if isinstance(key, str) else key.decode("utf-8", "surrogateescape"))
+
+    def remapped(self, before: SlotMap | None, now: SlotMap) -> None:
+        self._near.remapped(before, now)

@@ -1,0 +1,15 @@
+"""Whether a command may be sent again when its outcome is unknown."""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["Repeat"]
+
+
+class Repeat(enum.Enum):
+    """Whether a command may be sent again when its outcome is unknown."""
+
+    ALWAYS = "always"
+    UNSENT = "unsent"
+    NEVER = "never"
