@@ -23,7 +23,6 @@ from ...wire.node import Repeat
 from ...wire.steps import Reads, Step
 from ...wire.stepwise import checked
 from ..near import Near
-from ..nonces import Nonce
 from ..reader import Reader
 from ..records import Record
 from ..remote_tags import Look
@@ -119,13 +118,12 @@ class ClusterReader(Reader):
 
     def _verdict(self, near: ClusterNear, record: Record, look: Look, *, strict: bool) -> bool | None:
         """Whether a record is current; `strict` = by nothing but what was just read."""
-        found: dict[Nonce, bytes | None] = {near.nonces.at(key): nonce for key, nonce in look.found.items()}
         record.live = True
-        for (nonce, seen), key in zip(record.guards, self._guard_keys(record), strict=True):
-            if nonce in found:
-                now = found[nonce]
-            else:
-                now = nonce.now if not strict and near.tracks and near.believes(key) else None
+        for (_, seen), key in zip(record.guards, self._guard_keys(record), strict=True):
+            if key in look.found:
+                now = look.found[key]
+            else:  # by its key: what is known may have been forgotten, and learnt anew, since the record was read
+                now = near.nonces.at(key).now if not strict and near.tracks and near.believes(key) else None
             if now is None:
                 record.live = None
             elif now != seen:
