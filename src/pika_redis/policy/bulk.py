@@ -60,7 +60,7 @@ class BulkReads:
         missing = [(at, found) for at, found in zip(rest, founds, strict=True) if values[at] is MISSING]
         first = Folding(loader, len(missing), flights)
         with exempt():  # the loads of a batch wait for each other, and take one place together
-            loads = [self._load(wanted[at], found, first, later) for at, found in missing]
+            loads = [self._load(wanted[at], found, at, (first, later)) for at, found in missing]
             loaded = await asyncio.gather(*loads, return_exceptions=True)
         for (at, _), value in zip(missing, loaded, strict=True):
             if isinstance(value, BaseException):
@@ -76,8 +76,9 @@ class BulkReads:
         self._counters.hits += value is not MISSING
         return value
 
-    async def _load(self, one: Wanted, found: Found | None, first: Folding, later: TickFolding) -> object:
+    async def _load(self, one: Wanted, found: Found | None, place: int, calls: tuple[Folding, TickFolding]) -> object:
         """Load what is missing; what others load at the moment is waited for, when this one no longer is."""
+        first, later = calls
         came = gone = False
 
         async def load() -> object:
@@ -85,7 +86,7 @@ class BulkReads:
             if gone:  # the caller was cancelled, and the call for its batch does not wait for this item
                 return await later.load(one.item)
             came = True
-            return await first.load(one.item)
+            return await first.load(one.item, place)
 
         value: object = HANDED_OVER
         try:

@@ -8,6 +8,7 @@ came. What it gives is a mapping from items, in which an absent item is a None, 
 from __future__ import annotations
 
 import asyncio
+import bisect
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context, copy_context
@@ -64,6 +65,7 @@ class _Call:
         self._loader = loader
         self._flights = flights
         self._items: list[Any] = []
+        self._places: list[int] = []
         self._waiting: list[asyncio.Future[object]] = []
         self._left = 0
         self._loads: dict[Load, None] = {}
@@ -72,11 +74,13 @@ class _Call:
     def __len__(self) -> int:
         return len(self._items)
 
-    def add(self, item: object) -> asyncio.Future[object]:
-        """One more item; the future gives its value."""
+    def add(self, item: object, place: int) -> asyncio.Future[object]:
+        """One more item, at its place among the others whoever comes first; the future gives its value."""
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._items.append(item)
-        self._waiting.append(answer)
+        at = bisect.bisect_right(self._places, place)
+        self._places.insert(at, place)
+        self._items.insert(at, item)
+        self._waiting.insert(at, answer)
         self._left += 1
         self._loads.update(dict.fromkeys(loading.get()))
         return answer
@@ -110,9 +114,9 @@ class Folding:
         self._undecided = most
         self._context = copy_context()
 
-    async def load(self, item: object) -> object:
-        """The value of one item. Raises what the loader raises."""
-        answer = self._call.add(item)
+    async def load(self, item: object, place: int) -> object:
+        """The value of one item, which stands at this place in the batch. Raises what the loader raises."""
+        answer = self._call.add(item, place)
         self.decide()
         try:
             return await answer
@@ -140,7 +144,7 @@ class TickFolding:
         if call is None:
             call = self._call = _Call(self._loader, self._flights)
             asyncio.get_running_loop().call_soon(self._start, call, copy_context())
-        answer = call.add(item)
+        answer = call.add(item, len(call))
         try:
             return await answer
         finally:

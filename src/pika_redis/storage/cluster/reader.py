@@ -119,11 +119,11 @@ class ClusterReader(Reader):
     def _verdict(self, near: ClusterNear, record: Record, look: Look, *, strict: bool) -> bool | None:
         """Whether a record is current; `strict` = by nothing but what was just read."""
         record.live = True
-        for (_, seen), key in zip(record.guards, self._guard_keys(record), strict=True):
-            if key in look.found:
+        for (nonce, seen), key in zip(record.guards, self._guard_keys(record), strict=True):
+            if key in look.found:  # by name: all nonces are others when the map has changed meanwhile
                 now = look.found[key]
-            else:  # by its key: what is known may have been forgotten, and learnt anew, since the record was read
-                now = near.nonces.at(key).now if not strict and near.tracks and near.believes(key) else None
+            else:
+                now = nonce.now if not strict and near.tracks and near.believes(key) else None
             if now is None:
                 record.live = None
             elif now != seen:
