@@ -41,8 +41,12 @@ class Surveyed(Protocol):
         """Who can be asked, the best first."""
         ...
 
-    def remap(self) -> None:
-        """The map is another one."""
+    def remap(self, now: SlotMap) -> None:
+        """The map was read: from now on it is this one."""
+        ...
+
+    def move(self, slot: int, place: HostPort) -> None:
+        """From now on one slot is served there."""
         ...
 
     def troubled(self) -> bool:
@@ -59,6 +63,7 @@ class Atlas:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, nodes: Surveyed) -> None:
         self.map: SlotMap | None = None
+        """As it was read last; single slots may have moved since."""
         self.failure: CacheError = CacheUnavailableError("no node of the cluster was asked yet")
         """Why the map could not be read last time."""
         self._loop = loop
@@ -101,8 +106,8 @@ class Atlas:
 
     def moved(self, slot: int, place: HostPort) -> None:
         """A node said who serves a slot now."""
-        if self.map is not None and self.map.owners[slot] != place:
-            self._adopt(self.map.with_owner(slot, place))
+        if self.map is not None:
+            self._nodes.move(slot, place)
         self.refresh(place)
 
     def suspect(self) -> None:
@@ -145,9 +150,8 @@ class Atlas:
                 self._look_later()
 
     def _adopt(self, found: SlotMap) -> None:
-        if found != self.map:
-            self.map = found
-            self._nodes.remap()
+        self.map = found
+        self._nodes.remap(found)
 
     def _look_later(self) -> None:
         if self._timer is not None:

@@ -98,17 +98,16 @@ class Cluster:
             if member is not None:
                 member.key = key
                 return await member.node.ask(command, see)
-            lost: Disconnected | None = None
-        except Disconnected as error:
-            lost = error
-        except Redirected as error:
-            lost = None
-            self._follow_map(error, cast("Member", member))
+            refusal: CacheError | None = None
+        except (Disconnected, Redirected) as error:
+            refusal = error
         (job,) = jobs_of([Step(key, [command], None if see is None else _each(see))])
-        if lost is None:
-            await self._all([job], repeat, attempts)
+        if isinstance(refusal, Disconnected):
+            await self._again(member, [job], refusal, repeat, attempts)
         else:
-            await self._again(member, [job], lost, repeat, attempts)
+            if member is not None and refusal is not None:
+                self._hop(job, refusal, member)
+            await self._all([job], repeat, attempts)
         return checked(job.replies)[0]
 
     async def call_many(
@@ -227,36 +226,49 @@ class Cluster:
         self, member: Member | None, jobs: list[Job], lost: Disconnected, repeat: Repeat, attempts: int | None
     ) -> None:
         """Repeat what got no reply, as its class allows. Raises what a user of the cache should see."""
-        self.members.suspect()
-        if member is not None and isinstance(lost, NotServing) and _ONE_SLOT not in str(lost):
-            self._listener.doubted(member)
-        if member is not None and member.node.facts is not None:  # else it was never connected: that is waited for
-            jobs = [job for job in jobs if not job.spared(lost, at_once=True)]
-            if not jobs:
-                return
+        jobs = self._doubted(member, jobs, lost)
         attempts = self._endpoint.retry.attempts if attempts is None else attempts
         failure: CacheError = CacheUnavailableError(str(lost)) if member is None else member.node.failed(lost)
         attempt = 0
-        while True:
-            if lost.sent and repeat is not Repeat.ALWAYS:
-                failure = OutcomeUnknownError(f"{failure}; the write may or may not have run")
-            elif self.members.ended:
-                failure = CacheClosedError("the connections to the cluster were closed for good")
-            elif repeat is not Repeat.NEVER and not isinstance(lost, Full):
-                try:
-                    await self._once_more([job for job in jobs if not job.done], repeat, lost.waited)
-                    return
-                except Disconnected as error:
-                    lost, failure = error, CacheUnavailableError(str(error))
-                except CacheUnavailableError as error:
-                    failure = error
-                if attempt < attempts:
-                    await self._waiting.wait(self._endpoint.retry.pause(attempt))
-                    attempt += 1
-                    continue
-            if all(job.done or job.spared(failure) for job in jobs):
+        while jobs and self._may_repeat(lost, repeat, again=attempt < attempts):
+            try:
+                await self._once_more(jobs, repeat, lost.waited)
                 return
+            except Disconnected as error:
+                lost, failure = error, CacheUnavailableError(str(error))
+            except CacheUnavailableError as error:
+                failure = error
+            self.members.suspect()
+            jobs = [job.routed_anew() for job in jobs if not job.done]
+            if attempt >= attempts:
+                break
+            await self._waiting.wait(self._endpoint.retry.pause(attempt))
+            attempt += 1
+        if self.members.ended:
+            failure = CacheClosedError("the connections to the cluster were closed for good")
+        elif lost.sent and repeat is not Repeat.ALWAYS:
+            failure = OutcomeUnknownError(f"{failure}; the write may or may not have run")
+        if not all(job.spared(failure) for job in jobs):
             raise failure from lost
+
+    def _doubted(self, member: Member | None, jobs: Sequence[Job], lost: Disconnected) -> list[Job]:
+        """Take note of a node that gave no answer, or none of use; gives the jobs that are still to be done."""
+        if member is None:
+            self.members.suspect()
+            return list(jobs)
+        if isinstance(lost, NotServing) and _ONE_SLOT not in str(lost):
+            self._listener.doubted(member)
+        if member.node.facts is None:  # it was never connected: that is no failure, and is waited for
+            return list(jobs)
+        self.members.suspect()
+        return [job for job in jobs if not job.spared(lost, at_once=True)]
+
+    def _may_repeat(self, lost: Disconnected, repeat: Repeat, *, again: bool) -> bool:
+        if self.members.ended or repeat is Repeat.NEVER or isinstance(lost, Full):
+            return False
+        if isinstance(lost, NotServing) and not again:
+            return False
+        return repeat is Repeat.ALWAYS or not lost.sent
 
     async def _once_more(self, jobs: Sequence[Job], repeat: Repeat, waited: float) -> None:
         """Send as soon as there are connections, within the stall timeout."""
@@ -264,8 +276,6 @@ class Cluster:
         limit = asyncio.timeout(max(0.0, seconds) if math.isfinite(seconds) else None)
         try:
             async with limit:
-                for job in jobs:
-                    job.target, job.asking = None, False
                 await self._reach(jobs)
                 await _side_by_side([self._once(member, of, repeat, 0) for member, of in self._grouped(jobs)])
         except TimeoutError as error:
@@ -275,14 +285,13 @@ class Cluster:
 
     async def _reach(self, jobs: Sequence[Job]) -> None:
         """Wait for connections to the nodes of these. Raises as `ready`."""
-        if any(self.members.owners[job.slot] is None for job in jobs):
+        if any(member is None for member, _ in self._grouped(jobs)):
             await self.members.atlas.fresh(self._endpoint.limits.stall)
-        for slot in dict.fromkeys(job.slot for job in jobs):
-            member = self.members.owners[slot]
+        for member, of in self._grouped(jobs):
             if member is None:
                 if self.members.atlas.map is None:
                     raise self.members.no_map()
-                raise CacheUnavailableError(f"no node of the cluster serves slot {slot}")
+                raise CacheUnavailableError(f"no node of the cluster serves slot {of[0].slot}")
             await member.node.ready()
 
     # -- connections of one's own ---------------------------------------------------------------------------------

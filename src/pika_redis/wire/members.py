@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import contextvars
 import random
+from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Protocol
@@ -26,7 +27,7 @@ from .endpoint import Endpoint
 from .framing import Push
 from .handshake import ServerFacts
 from .node import Node
-from .slot_map import SLOTS, SlotMap, slot_of
+from .slot_map import SLOTS, Owners, SlotMap, slot_of
 from .survey import survey as survey_of
 
 __all__ = ["ClusterListener", "Member", "Members"]
@@ -63,8 +64,12 @@ class ClusterListener(Protocol):
         """The key was read at a node that it is only on its way to: nothing of it may be kept."""
         ...
 
-    def remapped(self, before: SlotMap | None, now: SlotMap) -> None:
-        """Slots have other owners. Before anything is sent to them."""
+    def remapped(self, before: Owners | None, now: Owners) -> None:
+        """Slots have other owners. Before anything is sent to them; `before` is None when none was known."""
+        ...
+
+    def moved(self, slot: int, member: Member) -> None:
+        """One slot has another owner. Before anything is sent to it."""
         ...
 
 
@@ -85,7 +90,7 @@ class _Ear:
 
     def lost(self) -> None:
         self._listener.lost(self._member)
-        if self._member in self._members.primaries:
+        if self._members.serves(self._member):
             self._members.suspect()
 
 
@@ -111,7 +116,8 @@ class Members:
         self._listener = listener
         self._track = track
         self._timed: Node | None = None
-        self._map_before: SlotMap | None = None
+        self._serving: Counter[Member] = Counter()  # how many slots each serves
+        self._is_new = True
         self._tasks: set[asyncio.Task[None]] = set()
         self.atlas = Atlas(loop, self)
 
@@ -120,7 +126,7 @@ class Members:
     @property
     def primaries(self) -> list[Member]:
         """The nodes that serve slots; none before the map was read."""
-        return [] if self.atlas.map is None else [self.at(place) for place in self.atlas.map.primaries]
+        return list(self._serving)
 
     def owner(self, key: str | bytes) -> Member | None:
         """The node that serves a key; None when nobody is known to."""
@@ -175,21 +181,39 @@ class Members:
     async def survey(self, place: HostPort) -> SlotMap:
         return await survey_of(self.at(place).node, place, tls=self._endpoint.tls is not None)
 
-    def remap(self) -> None:
-        """The map changed."""
-        now = self.atlas.map
-        assert now is not None
+    def remap(self, now: SlotMap) -> None:
+        """The map was read: from now on it is this one."""
+        before = tuple(None if one is None else one.place for one in self.owners)
+        if now.owners == before:
+            return
         members = {place: self.at(place) for place in now.primaries}
-        before = self._map_before
-        self._map_before = now
         self.owners = [None if place is None else members[place] for place in now.owners]
-        self._listener.remapped(before, now)
-        for place in self.met.keys() - members.keys():
-            self._loop.call_later(self._endpoint.limits.command_timeout, self._leave, place)
+        self._serving = Counter(one for one in self.owners if one is not None)
+        is_first, self._is_new = self._is_new, False
+        self._listener.remapped(None if is_first else before, now.owners)
+        for member in self.met.values():
+            if member not in self._serving:
+                self._leave_later(member)
+            elif not is_first and not member.node.connection.usable:
+                self._warm(member)
+
+    def move(self, slot: int, place: HostPort) -> None:
+        """From now on one slot is served there."""
+        before, now = self.owners[slot], self.at(place)
+        if before is now:
+            return
+        self.owners[slot] = now
+        self._serving[now] += 1
         if before is not None:
-            for member in members.values():
-                if not member.node.connection.usable:
-                    self._warm(member)
+            self._serving[before] -= 1
+            if not self._serving[before]:
+                del self._serving[before]
+                self._leave_later(before)
+        self._listener.moved(slot, now)
+
+    def serves(self, member: Member) -> bool:
+        """Whether a node serves any slot, as far as is known."""
+        return member in self._serving
 
     def _warm(self, member: Member) -> None:
         """Connect to a node that took over, before somebody waits for it."""
@@ -200,12 +224,14 @@ class Members:
 
         self._in_background(connect())
 
-    def _leave(self, place: HostPort) -> None:
+    def _leave_later(self, member: Member) -> None:
+        self._loop.call_later(self._endpoint.limits.command_timeout, self._leave, member)
+
+    def _leave(self, member: Member) -> None:
         """Part with a node that serves nothing. What it still owed has come by now."""
-        if not self.ended and self.atlas.map is not None and place not in self.atlas.map.primaries:
-            member = self.met.pop(place, None)
-            if member is not None:
-                self._in_background(member.node.aclose())
+        if not self.ended and self.met.get(member.place) is member and member not in self._serving:
+            del self.met[member.place]
+            self._in_background(member.node.aclose())
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         context = contextvars.Context()
@@ -214,9 +240,7 @@ class Members:
         task.add_done_callback(self._tasks.discard)
 
     def troubled(self) -> bool:
-        return any(
-            not member.node.connection.usable and member.key for member in set(self.owners) if member is not None
-        )
+        return any(not member.node.connection.usable and member.key for member in self._serving)
 
     def sent(self) -> int:
         return sum(member.node.connection.proof.sent for member in self.met.values())

@@ -72,6 +72,11 @@ class Job:
         self.done = True
         return None
 
+    def routed_anew(self) -> Job:
+        """It is to go where the map says."""
+        self.target, self.asking = None, False
+        return self
+
     def spared(self, lost: CacheError, *, at_once: bool = False) -> bool:
         """The node can't be asked; whether that is no error. `at_once` = of what nobody shall wait for."""
         if self.spare is not None:

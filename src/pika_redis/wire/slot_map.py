@@ -16,10 +16,12 @@ from typing import Final, TypeAlias, cast
 from .address import HostPort
 from .framing import Reply
 
-__all__ = ["SLOTS", "SlotMap", "hashed", "read_shards", "read_slots", "slot_of"]
+__all__ = ["SLOTS", "Owners", "SlotMap", "hashed", "read_shards", "read_slots", "slot_of"]
 
 SLOTS: Final = 16384
 _UNKNOWN: Final = (None, b"", b"?", "", "?")
+Owners: TypeAlias = tuple[HostPort | None, ...]
+"""Who serves each slot; None where nobody does."""
 _Range: TypeAlias = tuple[int, int, HostPort]
 
 
@@ -41,9 +43,9 @@ def hashed(key: str | bytes) -> bytes:
 
 @dataclass(frozen=True)
 class SlotMap:
-    """Who serves each slot; None where nobody does."""
+    """Who serves what, as one node said."""
 
-    owners: tuple[HostPort | None, ...]
+    owners: Owners
 
     @staticmethod
     def of(ranges: Iterable[_Range]) -> SlotMap:
@@ -57,10 +59,6 @@ class SlotMap:
     def primaries(self) -> tuple[HostPort, ...]:
         """Who serves any slot, in the order of slots."""
         return tuple(place for place in dict.fromkeys(self.owners) if place is not None)
-
-    def with_owner(self, slot: int, place: HostPort) -> SlotMap:
-        """The same map with another owner of one slot."""
-        return SlotMap((*self.owners[:slot], place, *self.owners[slot + 1 :]))
 
 
 def read_shards(reply: Reply, asked: HostPort, *, tls: bool = False) -> SlotMap:

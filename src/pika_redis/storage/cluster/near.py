@@ -39,7 +39,7 @@ from ...wire.members import Member
 from ...wire.progress import NEVER, Proof
 from ...wire.replies import Disconnected, NotServing, Redirected
 from ...wire.server import Server
-from ...wire.slot_map import SlotMap, slot_of
+from ...wire.slot_map import Owners, slot_of
 from ...wire.slots import ignored
 from ..degraded import Degraded
 from ..left import Left
@@ -52,6 +52,9 @@ from .unsent import ClusterUnsent
 __all__ = ["ClusterNear"]
 
 _log = logging.getLogger("pika_redis")
+
+
+_TOGETHER = 0.1
 
 
 class Side:
@@ -108,6 +111,8 @@ class ClusterNear(Near):
         self._degraded = degraded
         self._on_restart = on_restart
         self._degraded_ttl = degraded_ttl
+        self._deleted: dict[int, list[str]] = {}
+        self._deleted_until = -math.inf
         self._remembered: dict[str, tuple[bytes, float]] = {}  # nonces of nodes that are gone, and until when
 
     def _connected(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, *, track: bool) -> Server:
@@ -145,7 +150,7 @@ class ClusterNear(Near):
         if not self._reread_at:
             self._reread_at = self.now() + REREAD
         heard, side.heard = side.heard, self.now()
-        if facts.role == "master" and self._serves(member):
+        if facts.role == "master" and self.cluster.members.serves(member):
             side.standing.meet(facts, heard)
         if not side.tracks and not self._said and self._max_bytes:
             self._said = True
@@ -157,15 +162,11 @@ class ClusterNear(Near):
         proof, side.proof = side.proof, None
         if proof is not None:
             side.heard = max(side.heard, proof.at)
-        if self._serves(member):
+        if self.cluster.members.serves(member):
             self._remember(side)
             self._left = Left(self.copies, self.nonces.leave(), self.now())
             self._forget()
         self._count_trackers()
-
-    def _serves(self, member: Member) -> bool:
-        now = self.cluster.members.atlas.map
-        return now is None or member.place in now.primaries
 
     def _count_trackers(self) -> None:
         connected = [side for side in self.sides.values() if side.proof is not None]
@@ -179,23 +180,50 @@ class ClusterNear(Near):
             if self.cluster.owner(key) is side.member:
                 self._remembered[key] = (nonce, until)
 
-    def remapped(self, before: SlotMap | None, now: SlotMap) -> None:
+    def remapped(self, before: Owners | None, now: Owners) -> None:
         """Slots have other owners. Before anything is sent to them."""
         if before is not None:
             self._forget()
-        for member in list(self.sides):
-            if not self._serves(member):
-                self.sides.pop(member).standing.rest()
+        self._let_rest()
         self.standing.end_cut()
         if before is not None and self._on_restart != "trust":
-            for key in self.journal.to_repeat(self.now()):
-                slot = slot_of(key)
-                owner = self.cluster.owner(key)
-                if before.owners[slot] != now.owners[slot] and owner is not None:
-                    self.side(owner).standing.owe(key)
+            for slot, keys in self._deleted_lately().items():
+                if before[slot] != now[slot]:
+                    self._owe(keys)
         for side in self.sides.values():
             side.standing.resume()
         self.drop_from_memory()
+
+    def moved(self, slot: int, member: Member) -> None:
+        """One slot has another owner. Before anything is sent to it."""
+        self._forget()
+        if self._on_restart != "trust":
+            self._owe(self._deleted_lately().get(slot, ()))
+        self._let_rest()
+        self.side(member).standing.resume()
+        self.drop_from_memory()
+
+    def _let_rest(self) -> None:
+        """Nodes that serve nothing any more are not waited for."""
+        for member in list(self.sides):
+            if not self.cluster.members.serves(member):
+                self.sides.pop(member).standing.rest()
+
+    def _owe(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            owner = self.cluster.owner(key)
+            if owner is not None:
+                self.side(owner).standing.owe(key)
+
+    def _deleted_lately(self) -> Mapping[int, list[str]]:
+        """What was invalidated within the last minute, by slot; looked up once for slots that move together."""
+        now = self.now()
+        if now > self._deleted_until:
+            self._deleted = {}
+            for key in self.journal.to_repeat(now):
+                self._deleted.setdefault(slot_of(key), []).append(key)
+            self._deleted_until = now + _TOGETHER
+        return self._deleted
 
     def drop_from_memory(self) -> None:
         """What memory stood in for and needs not any more."""
@@ -368,5 +396,8 @@ class _Ear:
     def asked(self, key: str | bytes) -> None:
         self._near.unlearn(key if isinstance(key, str) else key.decode("utf-8", "surrogateescape"))
 
-    def remapped(self, before: SlotMap | None, now: SlotMap) -> None:
+    def remapped(self, before: Owners | None, now: Owners) -> None:
         self._near.remapped(before, now)
+
+    def moved(self, slot: int, member: Member) -> None:
+        self._near.moved(slot, member)
