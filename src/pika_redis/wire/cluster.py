@@ -173,6 +173,8 @@ class Cluster:
         if member is None:
             raise Disconnected(f"no node is known to serve slot {jobs[0].slot}", sent=False)
         node = member.node
+        if jobs[0].asking and not node.connection.usable:  # nobody else would see to it that there is a connection
+            await node.ready()
         member.key = jobs[0].step.key
         replies = await node.ask_steps([job.sent(self._listener.asked) for job in jobs], source=jobs[0].source)
         node.knows([job.step for job in jobs], replies)
