@@ -126,7 +126,7 @@ async def test_one_that_is_not_kept_is_closed_at_a_moment_when_nobody_uses_it() 
     assert dialer.opened[0].usable
     await asyncio.sleep(2)
     link.retire()
-    assert not dialer.opened[0].usable
+    assert dialer.opened[0].hung_up
     await link.ready()
     assert link.connection is dialer.opened[1]
     await link.aclose()

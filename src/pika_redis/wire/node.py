@@ -39,6 +39,7 @@ from ..errors import (
     OverloadedError,
 )
 from ..model.clock import Clock, SystemClock
+from .address import HostPort
 from .backoff import Bucket
 from .circuit import Circuit
 from .clock import ServerClock
@@ -316,7 +317,7 @@ class Node:
             return False
         self.facts = replace(self.facts, role=role)
         if not self._locator.believes(role):
-            self._loop.call_soon(self._moved, f"the server is not the primary any more: its role is {role}")
+            self._loop.call_soon(self._moved, f"the server is not the primary any more: its role is {role}", None)
         return True
 
     # -- where the server is -----------------------------------------------------------------------------------
@@ -329,9 +330,9 @@ class Node:
         """See to it that the server is confirmed to be the one to ask. Waits for nothing."""
         self._locator.confirm()
 
-    def _moved(self, reason: str) -> None:
+    def _moved(self, reason: str, place: HostPort | None) -> None:
         """The server is elsewhere."""
-        self._dialer.leave(reason)
+        self._dialer.leave(reason, place)
         self._tracked.hurry()
         self._spare.hurry()
 

@@ -176,7 +176,7 @@ class Sentinel:
         if address != (self._place or self._tried):
             self._tried = address
             self._place = None
-            self._on_moved(f"the primary of {self._sentinels.master} is {shown_place(*address)} now")
+            self._on_moved(f"the primary of {self._sentinels.master} is {shown_place(*address)} now", address)
 
     def _prefer(self, host: HostPort) -> None:
         self._order.remove(host)
@@ -287,10 +287,13 @@ class Sentinel:
 
     def _hear(self, push: Push) -> None:
         address = told_of(push, self._sentinels.master)
-        if address is not None:
-            if self._session_host is not None:
-                self._prefer(self._session_host)  # others may not have heard of it yet
-            self._leave(address)
+        if address is None or address == (self._place or self._tried):
+            return
+        if self._session_host is not None:
+            self._prefer(self._session_host)  # others may not have heard of it yet, and are not believed:
+        if self._epoch >= 0:
+            self._epoch += 1  # at least that is the number of a failover after the one that is known
+        self._leave(address)
 
 
 def locator_of(loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, on_moved: MovedHandler) -> Locator:
