@@ -349,6 +349,19 @@ async def test_without_a_majority_there_is_no_proof() -> None:
         assert those.proven == began
 
 
+async def test_sentinels_that_give_no_proof_are_not_hammered() -> None:
+    async with group() as those:
+        await those.at()
+        await those.watched()
+        for sentinel in those.sentinels:
+            sentinel.denied = {b"GET-MASTER-ADDR-BY-NAME"}
+            sentinel.commands.clear()
+        for _ in range(100):
+            those.node.confirm()
+            await asyncio.sleep(0.001)
+        assert sum(len(sentinel.sent("HELLO")) for sentinel in those.sentinels) <= 3
+
+
 async def test_when_most_sentinels_name_another_primary_the_old_one_is_left() -> None:
     async with group() as those:
         await those.at()

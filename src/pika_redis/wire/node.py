@@ -42,13 +42,13 @@ from ..model.clock import Clock, SystemClock
 from .address import HostPort
 from .backoff import Bucket
 from .circuit import Circuit
-from .clock import ServerClock
+from .clock import AskedClock
 from .connection import Command, Connection, Reply, ignore
 from .crowd import Crowd
 from .dialer import Dialer
 from .endpoint import Endpoint
 from .framing import Push
-from .handshake import ServerFacts, TimeSample
+from .handshake import ServerFacts
 from .link import Link, NoConnection
 from .listener import Listener, Nobody
 from .opener import Opener
@@ -61,6 +61,7 @@ from .slots import Observed, ObservedBatch, Observer
 __all__ = ["Endpoint", "Node", "Repeat"]
 
 _ReplyT = TypeVar("_ReplyT")
+_NOT_RUN = (NotServing, ReadOnly)
 
 
 class Repeat(enum.Enum):
@@ -89,8 +90,7 @@ class Node:
         """What the server said of itself when T was made; None before."""
         self._loop = loop
         self._clock = clock or SystemClock()
-        self._server_clock = ServerClock()
-        self._asking_time = False
+        self._server_clock = AskedClock(self._clock.monotonic)
         self._endpoint = endpoint
         self._locator = locator_of(loop, endpoint, self._clock, self._moved)
         self._dialer = Dialer(endpoint, Opener(loop, self._clock), self._locator)
@@ -151,7 +151,7 @@ class Node:
     async def _served(self, commands: Sequence[Command], see: Observer | None) -> list[Reply]:
         replies = await self.ask_many(commands, see)
         first = replies[0]
-        if isinstance(first, NotServing) and all(isinstance(reply, NotServing) for reply in replies):
+        if isinstance(first, _NOT_RUN) and all(isinstance(reply, _NOT_RUN) for reply in replies):
             raise first
         return replies
 
@@ -216,15 +216,15 @@ class Node:
         failure = self._seen(lost)
         attempt = 0
         while True:
-            if isinstance(lost, ReadOnly):
-                self._leave_replica()
-            else:
-                self._circuit.failed(lost)
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:
                 raise CacheClosedError(f"{self._endpoint}: the connection was closed for good") from lost
-            if repeat is Repeat.NEVER or isinstance(lost, Full):
+            if (
+                repeat is Repeat.NEVER
+                or isinstance(lost, Full)
+                or (isinstance(lost, NotServing) and attempt >= attempts)
+            ):
                 raise failure from lost
             try:
                 return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
@@ -258,6 +258,10 @@ class Node:
             raise CacheTimeoutError(f"{self._endpoint}: no answer within {self._endpoint.limits.stall:g} s") from None
 
     def _seen(self, lost: Disconnected) -> CacheUnavailableError:
+        """Take note of a call that failed; gives the error for its caller."""
+        self._circuit.failed(lost)
+        if isinstance(lost, ReadOnly):
+            self._leave_replica()
         kind: type[CacheUnavailableError] = CacheUnavailableError
         if isinstance(lost, Full):
             kind = OverloadedError
@@ -344,19 +348,7 @@ class Node:
 
     def server_ms(self) -> int:
         """The server's time now in milliseconds; asks for a fresh sample in passing when the last one is old."""
-        now = self._clock.monotonic()
-        if self._server_clock.due(now) and not self._asking_time and self.connection.usable:
-            with contextlib.suppress(Disconnected):
-                asked = self.connection.call(("TIME",))
-                self._asking_time = True
-                asked.add_done_callback(lambda reply: self._learn_time(reply, now))
-        return self._server_clock.now_ms(now)
-
-    def _learn_time(self, asked: asyncio.Future[Reply], sent: float) -> None:
-        self._asking_time = False
-        if not asked.cancelled() and asked.exception() is None:
-            with contextlib.suppress(TypeError, ValueError):
-                self._server_clock.sample(TimeSample.of(asked.result(), sent, self._clock.monotonic()))
+        return self._server_clock.now(self.connection)
 
     # -- connections of one's own ------------------------------------------------------------------------------
 

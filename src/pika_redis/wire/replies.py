@@ -51,8 +51,11 @@ class NotServing(Disconnected):
         super().__init__(message, sent=False)
 
 
-class ReadOnly(NotServing):
+class ReadOnly(Disconnected):
     """The server is a replica: it did not run the write."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=False)
 
 
 class LoginDenied(AccessDeniedError):
