@@ -29,7 +29,14 @@ __all__ = ["EmbeddedSentinels"]
 _FORMED_WITHIN = 30.0
 _LOOK_TIMEOUT = 1.0
 _WHILE_MEETING = ("PUBLISH-PERIOD", 100, "INFO-PERIOD", 200, "PING-PERIOD", 300)
-_USUAL = ("PUBLISH-PERIOD", 2000, "INFO-PERIOD", 10000, "PING-PERIOD", 300)  # shorter ones make it find no replica good enough
+_USUAL = (
+    "PUBLISH-PERIOD",
+    2000,
+    "INFO-PERIOD",
+    10000,
+    "PING-PERIOD",
+    300,
+)  # shorter ones make it find no replica good enough
 
 
 class EmbeddedSentinels:
