@@ -144,14 +144,15 @@ def test_an_error_waits_for_its_turn(wire: FaultyWire) -> None:
 
 
 def test_pushes_take_no_turn(wire: FaultyWire, prefix: str) -> None:
-    with Client(wire) as client:
+    with Client(wire) as client, Client(wire) as other:
         client.ask("HELLO", "3")
         client.ask("SUBSCRIBE", prefix)  # the confirmation is a push
         wire.answer("GET", "LOADING x")
-        client.socket.sendall(pack(("PUBLISH", prefix, "m")) + pack(("GET", "k")) + pack(("ECHO", "b")))
-        replies = [client.read() for _ in range(4)]
-        answers = [str(reply) for reply in replies if not isinstance(reply, hiredis.PushNotification)]
-        assert answers == ["1", "LOADING x", "b'b'"]
+        client.socket.sendall(pack(("BLPOP", f"{prefix}list", "0")) + pack(("GET", "k")))
+        other.ask("PUBLISH", prefix, "m")
+        other.ask("RPUSH", f"{prefix}list", "a")
+        pushed, popped, refused = (client.read() for _ in range(3))
+        assert (pushed[0], popped[1], str(refused)) == (b"message", b"a", "LOADING x")
 
 
 def test_bytes_may_come_one_by_one(wire: FaultyWire) -> None:
