@@ -175,7 +175,10 @@ async def test_a_durable_delete_says_how_many_replicas_have_heard_of_it(
     pair: tuple[EmbeddedServer, EmbeddedServer, Relay, Relay],
 ) -> None:
     primary, replica, _, replication = pair
-    async with RedisService(primary.url, stall_timeout=20) as patient, RedisService(primary.url, stall_timeout=0.5) as service:
+    async with (
+        RedisService(primary.url, stall_timeout=20) as patient,
+        RedisService(primary.url, stall_timeout=0.5) as service,
+    ):
         await service.set("k", "old", tags=["t"])
         assert await patient.delete("k", durable=1) is True
         assert await patient.delete("k", durable=1) is False
