@@ -158,19 +158,28 @@ class Tiers:
         return self._memory if hold.body is _HERE else self._server
 
     async def renew(self, key: str, hold: Hold, lease: float) -> bool:
-        return await self._side(hold).renew(key, hold, lease)
+        return await self._noting(self._side(hold).renew(key, hold, lease))
 
     async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
-        return await self._side(hold).extend(hold, tags, named)
+        return await self._noting(self._side(hold).extend(hold, tags, named))
 
     async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
-        return await self._side(hold).replace(key, hold, self._brief(draft) if hold.body is _HERE else draft)
+        draft = self._brief(draft) if hold.body is _HERE else draft
+        return await self._noting(self._side(hold).replace(key, hold, draft))
 
     async def release(self, key: str, hold: Hold) -> Outcome:
-        return await self._side(hold).release(key, hold)
+        return await self._noting(self._side(hold).release(key, hold))
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
-        await self._side(hold).fail(key, hold, failure, seconds)
+        await self._noting(self._side(hold).fail(key, hold, failure, seconds))
+
+    async def _noting(self, ask: Awaitable[T]) -> T:
+        """What the store says of a load that it knows of; when it is gone that is noted, and raised."""
+        try:
+            return await ask
+        except _GONE as error:
+            self._note(error)
+            raise
 
     # -- writing ----------------------------------------------------------------------------------------------
 
@@ -261,6 +270,11 @@ class Tiers:
     async def size(self, *, exact: bool) -> tuple[int, int]:
         return await self._or(lambda: self._server.size(exact=exact), lambda: self._memory.size(exact=exact))
 
+    async def replicated(self, replicas: int) -> int:
+        if self._degraded.journal.waiting:
+            return 0
+        return await self._or(lambda: self._server.replicated(replicas), _none)
+
     async def health(self) -> HealthReport:
         report = await self._server.health()
         degraded, cut = self._degraded, self._nears.get().standing.cut
@@ -277,6 +291,9 @@ class Tiers:
     def _fail(self, error: Exception) -> None:
         """The server was asked in vain."""
         self._degraded.counters.errors += 1
+        self._note(error)
+
+    def _note(self, error: Exception) -> None:
         if not isinstance(error, OverloadedError):
             self._nears.get().standing.fail(error)
 
@@ -344,6 +361,10 @@ class Tiers:
         """The same for memory: not for long, and not served past its time."""
         most = self._degraded_ttl if draft.degraded_ttl is None else draft.degraded_ttl
         return replace(draft, ttl=min(draft.ttl, most), extra=0.0)
+
+
+async def _none() -> int:
+    return 0
 
 
 def _is_the_servers_fault(error: Exception) -> bool:

@@ -105,6 +105,11 @@ class Node:
         self._waiting = Crowd(loop)
         self._ended = False
 
+    @property
+    def patience(self) -> float:
+        """Seconds without progress after which callers stop waiting."""
+        return self._endpoint.limits.stall
+
     # -- calls -----------------------------------------------------------------------------------------------
 
     async def call(
