@@ -40,6 +40,7 @@ _START_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 _SCAN_PAGE = 500
 _TAIL = 2000
+_COMPLAINTS = ("Traceback", "never retrieved", "never awaited", "ResourceWarning", "was destroyed")
 _WORKER = "pika_redis.testing.checker.worker"
 
 
@@ -127,6 +128,11 @@ class Fleet:
     def left(self) -> Residue:
         """What the workers' services left behind when they were closed, all workers together."""
         return functools.reduce(Residue.plus, [worker.left for worker in self._workers], Residue())
+
+    def complaints(self) -> list[str]:
+        """The lines that workers wrote of exceptions nobody took, coroutines nobody awaited, sockets nobody closed."""
+        lines = [line for worker in self._workers for line in worker.errors.read_text(errors="replace").splitlines()]
+        return [line for line in lines if any(sign in line for sign in _COMPLAINTS)]
 
     def history(self) -> History:
         """What has been logged so far; read it before the fleet is left."""

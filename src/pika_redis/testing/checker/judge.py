@@ -158,13 +158,14 @@ def judge(
     *,
     lives_ns: int | None = None,
     changes: frozenset[Kind] = CHANGES,
+    allowed: Mapping[Tier, int] = ALLOWED_NS,
 ) -> Verdict:
     """Judge a history, in any order of operations. `tags_of` gives the tags that a row's entries carry.
 
     An iterator is kept in memory, since the history is walked several times; a `History` is read again instead.
     `examples` is how many violations the verdict shows in full. `lives_ns` is how long a stored value may be served,
     None = for ever. `changes` are the kinds that end what was loaded before: not MARK_STALE where stale values are
-    served on purpose.
+    served on purpose. `allowed` is the staleness that each tier is allowed.
     """
     operations = list(history) if iter(history) is history else history
     verdict = Verdict(began=_FOREVER)
@@ -176,7 +177,7 @@ def judge(
             over_ns = facts.lives.over_ns(read)
             figures.over_ns = max(figures.over_ns, over_ns)
             found = facts.look_at(read)
-            broken = found is not None and _counted(found, figures)
+            broken = found is not None and _counted(found, figures, allowed)
             if not broken and over_ns > OVER_AGE_NS:
                 found = Violation(read, None, read.as_of, 0, own=False, outdated=False, over_ns=over_ns)
                 broken = True
@@ -198,12 +199,12 @@ def _keep_first(examples: list[Violation], found: Violation | None, most: int) -
         del examples[most:]
 
 
-def _counted(found: Violation, figures: TierFigures) -> bool:
+def _counted(found: Violation, figures: TierFigures, allowed: Mapping[Tier, int]) -> bool:
     """Count a stale read; whether it is a violation."""
     figures.stale += 1
     figures.outdated += found.outdated
     figures.worst_ns = max(figures.worst_ns, found.stale_ns)
-    broken = found.own or found.cause is None or found.stale_ns > ALLOWED_NS[found.read.tier]
+    broken = found.own or found.cause is None or found.stale_ns > allowed[found.read.tier]
     figures.violations += broken
     return broken
 

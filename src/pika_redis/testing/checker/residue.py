@@ -17,7 +17,9 @@ from typing import Final, NamedTuple
 
 __all__ = ["Residue", "residue", "residue_since"]
 
-_ROOMS: Final = tuple(f"{__name__.split('.', maxsplit=1)[0]}.{room}." for room in ("wire", "storage", "policy", "service"))
+_ROOMS: Final = tuple(
+    f"{__name__.split('.', maxsplit=1)[0]}.{room}." for room in ("wire", "storage", "policy", "service")
+)
 _PASSES = 3
 _PATIENCE = 12.0
 _GLANCE = 0.2
