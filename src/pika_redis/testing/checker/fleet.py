@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import importlib.util
 import json
 import sys
@@ -30,6 +31,7 @@ from ...wire.embedded import EmbeddedServer
 from .database import Database
 from .log import History
 from .plan import Plan
+from .residue import Residue
 from .worker import Orders
 
 __all__ = ["CheckerError", "Fleet"]
@@ -50,6 +52,7 @@ class _Worker:
     process: asyncio.subprocess.Process
     errors: Path
     killed: bool = False
+    left: Residue = Residue()
 
 
 class Fleet:
@@ -113,12 +116,17 @@ class Fleet:
             worker.process.stdin.write(f"go {deadline}\n".encode())
         try:
             async with asyncio.timeout(self.plan.seconds + _GRACE_SECONDS):
-                await asyncio.gather(*[worker.process.wait() for worker in self._workers])
+                await asyncio.gather(*[_ended(worker) for worker in self._workers])
         except TimeoutError:
             raise CheckerError(f"a process did not end within {_GRACE_SECONDS:g} s after its time was over") from None
         for number, worker in enumerate(self._workers):
             if worker.process.returncode and not worker.killed:
                 raise CheckerError(f"process {number} ended with status {worker.process.returncode}:{_tail(worker)}")
+
+    @property
+    def left(self) -> Residue:
+        """What the workers' services left behind when they were closed, all workers together."""
+        return functools.reduce(Residue.plus, [worker.left for worker in self._workers], Residue())
 
     def history(self) -> History:
         """What has been logged so far; read it before the fleet is left."""
@@ -216,6 +224,14 @@ def _refuse_what_cannot_be(plan: Plan) -> None:
         raise ArgumentError(f"url must name a server that several processes reach, not {plan.url!r}")
     if plan.uvloop and importlib.util.find_spec("uvloop") is None:
         raise ArgumentError("uvloop is not installed: pip install 'pika-redis[uvloop]'")
+
+
+async def _ended(worker: _Worker) -> None:
+    assert worker.process.stdout is not None
+    said = await worker.process.stdout.readline()
+    await worker.process.wait()
+    if said:
+        worker.left = Residue(*json.loads(said))
 
 
 def _tail(worker: _Worker) -> str:
