@@ -208,12 +208,15 @@ class Node:
         failure = self._seen(lost)
         attempt = 0
         while True:
-            self._circuit.failed(lost)
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:
                 raise CacheClosedError(f"{self._endpoint}: the connection was closed for good") from lost
-            if repeat is Repeat.NEVER or isinstance(lost, Full):
+            if (
+                repeat is Repeat.NEVER
+                or isinstance(lost, Full)
+                or (isinstance(lost, NotServing) and attempt >= attempts)
+            ):
                 raise failure from lost
             try:
                 return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
@@ -239,6 +242,8 @@ class Node:
             raise CacheTimeoutError(f"{self._endpoint}: no answer within {self._endpoint.limits.stall:g} s") from None
 
     def _seen(self, lost: Disconnected) -> CacheUnavailableError:
+        """Take note of a call that failed; gives the error for its caller."""
+        self._circuit.failed(lost)
         kind: type[CacheUnavailableError] = CacheUnavailableError
         if isinstance(lost, Full):
             kind = OverloadedError

@@ -12,12 +12,15 @@ import gc
 import os
 import stat
 import sys
+from time import monotonic
 from typing import Final, NamedTuple
 
-__all__ = ["Residue", "residue"]
+__all__ = ["Residue", "residue", "residue_since"]
 
 _ROOMS: Final = tuple(f"{__name__.split('.', maxsplit=1)[0]}.{room}." for room in ("wire", "storage", "policy", "service"))
 _PASSES = 3
+_PATIENCE = 12.0
+_GLANCE = 0.2
 
 
 class Residue(NamedTuple):
@@ -36,8 +39,19 @@ class Residue(NamedTuple):
         return Residue(*(one + two for one, two in zip(self, other, strict=True)))
 
 
+async def residue_since(before: Residue) -> Residue:
+    """What this process holds more than before, and doesn't let go of within some seconds.
+
+    Timers that were cancelled keep the context in which they were set until their time has come: that passes.
+    """
+    deadline = monotonic() + _PATIENCE
+    while (left := await residue() - before) != Residue() and monotonic() < deadline:
+        await asyncio.sleep(_GLANCE)
+    return left
+
+
 async def residue() -> Residue:
-    """What this process holds now, once everything that is about to end has ended."""
+    """What this process holds now."""
     for _ in range(_PASSES):
         await asyncio.sleep(0)
         gc.collect()

@@ -23,7 +23,7 @@ from pika_redis import FullCacheService, RedisService
 from .database import Database
 from .log import Log
 from .plan import Plan
-from .residue import residue
+from .residue import residue, residue_since
 from .workload import Workload
 
 __all__ = ["Orders", "main"]
@@ -73,7 +73,7 @@ async def _serve(orders: Orders) -> None:
             await Workload(plan, orders.process, service, database, log).run(int(deadline))
             watching.cancel()
         del service, watching
-        _say(json.dumps(await residue() - before))
+        _say(json.dumps(await residue_since(before)))
     finally:
         log.close()
         database.close()

@@ -1,0 +1,88 @@
+"""What the journal remembers, for how long, and what becomes of what does not fit."""
+
+from __future__ import annotations
+
+import os
+
+from pika_redis.storage.journal import MINUTE, Journal
+from pika_redis.testing import FakeClock
+
+
+def journal(clock: FakeClock | None = None, most: int = 10) -> Journal:
+    return Journal((clock or FakeClock()).monotonic, most)
+
+
+def test_what_was_missed_waits_until_it_is_settled() -> None:
+    kept = journal()
+    kept.miss(["a", "b"], "e")
+    kept.miss(["b", "c"], "e")
+    assert (kept.to_delete(), kept.waiting) == (["a", "b", "c"], 3)
+    kept.settled(["a", "c"])
+    assert kept.to_delete() == ["b"]
+
+
+def test_what_does_not_fit_ends_the_epochs_of_its_namespaces() -> None:
+    kept = journal(most=3)
+    kept.miss(["a", "b"], "e")
+    kept.miss(["x", "y"], "f")
+    assert sorted(kept.to_delete()) == ["e", "f"]
+    kept.miss(["c"], "e")
+    assert sorted(kept.to_delete()) == ["c", "e", "f"]
+
+
+def test_what_was_acknowledged_within_a_minute_before_is_repeated() -> None:
+    clock = FakeClock()
+    kept = journal(clock)
+    start = clock.monotonic()
+    kept.done(["a"], "e")
+    clock.advance(MINUTE - 1)
+    kept.done(["b"], "e")
+    assert kept.to_repeat(start) == ["a", "b"]
+    assert kept.to_repeat(start + MINUTE + 0.5) == ["b"]
+    clock.advance(2)
+    kept.done(["c"], "e")
+    assert kept.to_repeat(0.0) == ["b", "c"]
+
+
+def test_a_long_outage_does_not_make_it_forget() -> None:
+    clock = FakeClock()
+    kept = journal(clock)
+    kept.done(["a"], "e")
+    heard = clock.monotonic()
+    clock.advance(100 * MINUTE)
+    assert kept.to_repeat(heard) == ["a"]
+
+
+def test_the_latest_acknowledgement_counts() -> None:
+    clock = FakeClock()
+    kept = journal(clock)
+    for key in ("a", "b", "a"):
+        kept.done([key], "e")
+        clock.advance(MINUTE / 2)
+    kept.done(["c"], "e")
+    assert kept.to_repeat(0.0) == ["b", "a", "c"]
+
+
+def test_acknowledged_keys_that_do_not_fit_end_the_epoch() -> None:
+    kept = journal(most=3)
+    kept.done(["a", "b", "c"], "e")
+    kept.done(["x"], "f")
+    assert kept.to_repeat(0.0) == ["b", "c", "x", "e"]
+
+
+def test_what_was_written_since_is_not_repeated() -> None:
+    kept = journal()
+    kept.done(["a", "b"], "e")
+    kept.forget(["a", "absent"])
+    assert kept.to_repeat(0.0) == ["b"]
+
+
+def test_a_forked_child_has_missed_nothing() -> None:
+    kept = journal()
+    kept.miss(["a"], "e")
+    kept.done(["b"], "e")
+    child = os.fork()
+    if not child:
+        os._exit(10 * kept.waiting + len(kept.to_repeat(0.0)))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert (kept.waiting, kept.to_repeat(0.0)) == (1, ["b"])

@@ -1,0 +1,247 @@
+"""Servers that answer, and refuse: what each of their errors means for every verb, and that trust comes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+
+from pika_redis import AccessDeniedError, CacheServerError, CacheUnavailableError, HealthStatus, RedisService
+from pika_redis.testing import EmbeddedServer
+
+from ..wire.timing import turned
+from .conftest import StartOwn
+from .fleet import Source
+from .raw import Raw
+from .tap import near_of
+
+
+@pytest.fixture
+def own(start_own: StartOwn) -> EmbeddedServer:
+    return start_own({"enable-debug-command": "yes", "busy-reply-threshold": "10"})
+
+
+@pytest.fixture
+def shell(own: EmbeddedServer) -> Iterator[Raw]:
+    with Raw(own) as shell:
+        yield shell
+
+
+@pytest.fixture
+async def service(own: EmbeddedServer) -> AsyncIterator[RedisService]:
+    async with RedisService(own.url, l1=False) as service:
+        await service.set("k", "old")
+        await service.set("other", "old")
+        yield service
+
+
+async def back(service: RedisService) -> None:
+    await turned(lambda: not near_of(service).standing.cut and near_of(service).journal.waiting == 0)
+
+
+# -- servers that write for nobody ---------------------------------------------------------------------------------
+
+
+def fail_to_save(own: EmbeddedServer, shell: Raw) -> None:
+    """A save that fails: where the file should go there is a directory."""
+    (own.directory / "dump.rdb").mkdir()
+    shell("CONFIG", "SET", "save", "3600 1")
+    shell("BGSAVE")
+    while b"rdb_last_bgsave_status:ok" in shell("INFO", "persistence"):
+        pass
+
+
+Fault: TypeAlias = Callable[[EmbeddedServer, Raw], object]
+WRITES_STOP: dict[str, tuple[Fault, Fault]] = {
+    "NOREPLICAS": (
+        lambda _, shell: shell("CONFIG", "SET", "min-replicas-to-write", 1),
+        lambda _, shell: shell("CONFIG", "SET", "min-replicas-to-write", 0),
+    ),
+    "MISCONF": (fail_to_save, lambda _, shell: shell("CONFIG", "SET", "save", "")),
+    "READONLY": (
+        lambda _, shell: shell("REPLICAOF", "127.0.0.1", 1),
+        lambda _, shell: shell("REPLICAOF", "NO", "ONE"),
+    ),
+}
+
+
+@pytest.mark.parametrize("error", WRITES_STOP)
+async def test_what_a_server_refuses_to_delete_is_read_by_nobody_and_deleted_later(
+    service: RedisService, own: EmbeddedServer, shell: Raw, error: str
+) -> None:
+    stop, go = WRITES_STOP[error]
+    stop(own, shell)
+    assert await service.get("k") == "old"  # reading works
+    assert await service.get_or_load("new", Source("loaded")) == "loaded"
+    await service.set("other", "set")
+    assert await service.get("other") == "set"
+    assert await service.delete("k") is False
+    assert await service.get("k") is None
+    assert await service.get_or_load("k", Source("anew")) == "anew"
+    report = await service.health_check()
+    assert report.status is HealthStatus.DEGRADED
+    assert error in report.detail
+    with pytest.raises((CacheServerError, CacheUnavailableError), match=error):
+        await service.increment("n")
+    go(own, shell)
+    await back(service)
+    assert await service.get_many(["k", "other"]) == [None, None]
+    assert (await service.health_check()).status is HealthStatus.HEALTHY
+
+
+@pytest.mark.parametrize("error", WRITES_STOP)
+async def test_who_wants_to_know_is_told_by_the_servers_own_word(own: EmbeddedServer, shell: Raw, error: str) -> None:
+    async with RedisService(own.url, on_unavailable="raise", retry_attempts=0) as service:
+        WRITES_STOP[error][0](own, shell)
+        for call in (service.set("k", 1.5), service.delete("k"), service.invalidate_tags(["t"])):
+            with pytest.raises((CacheServerError, CacheUnavailableError), match=error):
+                await call
+
+
+# -- servers that serve nobody ---------------------------------------------------------------------------------------
+
+
+async def test_a_server_that_is_busy_in_a_script_is_gone_for_a_while(
+    service: RedisService, shell: Raw, own: EmbeddedServer
+) -> None:
+    with Raw(own) as busy, Raw(own) as killer:
+        busy._socket.sendall(b"*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n")
+        await turned(lambda: b"BUSY" in _said(shell))
+        assert await service.get("k") is None
+        await service.set("k", "meanwhile")
+        assert await service.get("k") == "meanwhile"
+        assert await service.delete("other") is False
+        assert "BUSY" in (await service.health_check()).detail
+        with pytest.raises(CacheUnavailableError, match="BUSY"):
+            await service.increment("n")
+        killer("SCRIPT", "KILL")
+    await back(service)
+    assert await service.get_many(["k", "other"]) == [None, None]
+
+
+def _said(shell: Raw) -> bytes:
+    try:
+        return bytes(shell("PING"), "ascii") if isinstance(answer := shell("PING"), str) else bytes(answer)
+    except Exception as error:  # noqa: BLE001 (hiredis' own)
+        return str(error).encode()
+
+
+async def test_a_server_that_loads_its_data_is_gone_for_a_while(own: EmbeddedServer, service: RedisService) -> None:
+    with Raw(own) as shell, Raw(own) as other:
+        shell("CONFIG", "SET", "key-load-delay", 100)
+        shell("CONFIG", "SET", "loading-process-events-interval-bytes", 1024)
+        shell("DEBUG", "POPULATE", 20_000)
+        shell._socket.sendall(b"*2\r\n$5\r\nDEBUG\r\n$6\r\nRELOAD\r\n")
+        await turned(lambda: b"LOADING" in _said(other))
+        assert await service.get("k") is None
+        assert await service.get_or_load("k", Source("meanwhile")) == "meanwhile"
+        assert await service.get("k") == "meanwhile"
+        await service.delete("other")
+        assert "LOADING" in (await service.health_check()).detail
+        other("CONFIG", "SET", "key-load-delay", 0)
+        await back(service)
+    assert await service.get("other") is None
+    assert await service.get("k") == "old"
+
+
+async def test_a_server_without_room_for_another_client_is_gone(own: EmbeddedServer, shell: Raw) -> None:
+    shell("CONFIG", "SET", "maxclients", 1)
+    async with RedisService(own.url) as service:
+        assert await service.get_or_load("k", Source("meanwhile")) == "meanwhile"
+        assert "max number of clients" in (await service.health_check()).detail
+        shell("CONFIG", "SET", "maxclients", 100)
+        await back(service)
+        assert await service.get("k") is None
+
+
+async def test_a_login_that_is_refused_is_an_outage_and_no_crash(own: EmbeddedServer, shell: Raw) -> None:
+    url = own.url.replace("redis://", "redis://nobody:sesame@")
+    async with RedisService(url) as service:
+        assert await service.get_or_load("k", Source("meanwhile")) == "meanwhile"
+        assert await service.get("k") == "meanwhile"
+        detail = (await service.health_check()).detail
+        assert "WRONGPASS" in detail
+        assert "sesame" not in detail
+        with pytest.raises(AccessDeniedError):
+            await service.connect()
+        shell("ACL", "SETUSER", "nobody", "on", ">sesame", "~*", "&*", "+@all")
+        await back(service)
+        await service.set("k", "there")
+    with Raw(own) as other:
+        assert other("EXISTS", "pika:k") == 1
+
+
+# -- users who may not do everything ---------------------------------------------------------------------------------
+
+VERBS: dict[str, Callable[[RedisService], Awaitable[object]]] = {
+    "get": lambda service: service.get("a"),
+    "set": lambda service: service.set("a", 1.5),
+    "set with tags": lambda service: service.set("b", 1.5, tags=["t"]),
+    "load": lambda service: service.get_or_load("l", lambda: [1], tags=["t"]),
+    "get_many": lambda service: service.get_many(["a", "b"]),
+    "delete": lambda service: service.delete("a"),
+    "invalidate_tags": lambda service: service.invalidate_tags(["t"]),
+    "increment": lambda service: service.increment("n", ttl=60),
+    "remaining_ttl": lambda service: service.remaining_ttl("b"),
+    "touch": lambda service: service.touch("n", 50),
+    "delete_pattern": lambda service: service.delete_pattern("z*"),
+    "clear": lambda service: service.clear(),
+    "get_stats": lambda service: service.get_stats(exact=True),
+    "get_stats of all": lambda service: service.get_stats(),
+    "health_check": lambda service: service.health_check(),
+}
+NEEDED = {
+    "get": {"get", "increment"},
+    "mget": {"get", "set", "set with tags", "get_many", "remaining_ttl", "touch", "increment"},
+    "set": {"set", "set with tags"},
+    "getrange": {"increment"},
+    "eval": {"delete", "invalidate_tags", "increment", "touch", "clear"},
+    "evalsha": {"delete", "invalidate_tags", "increment", "touch", "clear"},
+    "pttl": {"remaining_ttl", "touch"},
+    "pexpire": {"touch", "increment"},
+    "exists": {"increment", "touch"},
+    "unlink": {"delete", "invalidate_tags", "clear"},
+    "incrby": {"increment"},
+    "scan": {"delete_pattern", "clear", "get_stats"},
+    "dbsize": {"get_stats of all"},
+}
+"""By command: the verbs that can't do without it, at most. All others go on."""
+NOT_NEEDED = [
+    "client|setname",
+    "client|info",
+    "client|kill",
+    "client|tracking",
+    "client",
+    "info",
+    "time",
+    "ping",
+    "hello",
+]
+
+
+@pytest.mark.parametrize("command", [*NEEDED, *NOT_NEEDED])
+async def test_a_command_that_is_denied_is_named_and_all_else_goes_on(
+    server: EmbeddedServer, prefix: str, command: str
+) -> None:
+    user = prefix.strip(":").replace(":", "-")
+    with Raw(server) as shell:
+        shell("ACL", "SETUSER", user, "reset", "on", ">sesame", "~*", "&*", "+@all", f"-{command}")
+        try:
+            url = server.url.replace("redis://", f"redis://{user}:sesame@")
+            async with RedisService(url, key_prefix=prefix) as service:
+                failed: dict[str, AccessDeniedError] = {}
+                for name, verb in VERBS.items():
+                    try:
+                        await verb(service)
+                    except AccessDeniedError as error:
+                        failed[name] = error
+                assert failed.keys() <= NEEDED.get(command, set())
+                assert bool(failed) == (command in NEEDED)
+                for denied in failed.values():
+                    assert denied.code == "NOPERM"
+                    assert command in str(denied).lower()
+                    assert "sesame" not in str(denied)
+                assert not near_of(service).standing.cut  # it was not taken for an outage
+        finally:
+            shell("ACL", "DELUSER", user)
