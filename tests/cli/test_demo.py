@@ -22,7 +22,8 @@ def test_the_demo_keeps_its_promises() -> None:
     )
     assert ran.returncode == 0, ran.stderr
     document = json.loads(ran.stdout)
-    assert [promise["held"] for promise in document["promises"]] == [True, True, True]
+    assert [promise["held"] for promise in document["promises"]] == [True, True, True, True]
+    assert document["rounds"]["server killed"]["failed"] == 0
     assert document["rounds"]["with cache"]["queries"] < document["rounds"]["without cache"]["queries"] == 500
 
 

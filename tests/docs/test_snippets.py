@@ -18,6 +18,7 @@ from ..silence import complaints
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[gr]*/*.md"))]
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_OUTAGE = re.compile(r"^the server can't be used, .*\n", re.MULTILINE)
 SHELL = re.compile(r"^\$ (pika-redis .*)$", re.MULTILINE)
 
 
@@ -54,7 +55,8 @@ def test_a_snippet_runs_as_a_reader_would_type_it(code: str, valkey_server: Embe
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    assert complaints(ran.stderr) == ""
+    told = _OUTAGE.sub("", ran.stderr) if ".kill()" in code else ran.stderr
+    assert complaints(told) == ""
 
 
 def test_the_readme_shows_enough_snippets() -> None:

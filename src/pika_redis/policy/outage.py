@@ -27,6 +27,8 @@ class Outage:
     def failed(self, error: Exception) -> None:
         """A request failed."""
         self._counters.errors += 1
+        if self._counters.degraded:
+            return  # told as a whole
         if not self._under_way:
             self._under_way = True
             _log.warning("%s: %s", self._begins, error)

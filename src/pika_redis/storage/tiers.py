@@ -158,19 +158,28 @@ class Tiers:
         return self._memory if hold.body is _HERE else self._server
 
     async def renew(self, key: str, hold: Hold, lease: float) -> bool:
-        return await self._side(hold).renew(key, hold, lease)
+        return await self._noting(self._side(hold).renew(key, hold, lease))
 
     async def extend(self, hold: Hold, tags: Sequence[str], named: Sequence[str]) -> Hold:
-        return await self._side(hold).extend(hold, tags, named)
+        return await self._noting(self._side(hold).extend(hold, tags, named))
 
     async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
-        return await self._side(hold).replace(key, hold, self._brief(draft) if hold.body is _HERE else draft)
+        draft = self._brief(draft) if hold.body is _HERE else draft
+        return await self._noting(self._side(hold).replace(key, hold, draft))
 
     async def release(self, key: str, hold: Hold) -> Outcome:
-        return await self._side(hold).release(key, hold)
+        return await self._noting(self._side(hold).release(key, hold))
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
-        await self._side(hold).fail(key, hold, failure, seconds)
+        await self._noting(self._side(hold).fail(key, hold, failure, seconds))
+
+    async def _noting(self, ask: Awaitable[T]) -> T:
+        """What the store says of a load that it knows of; when it is gone that is noted, and raised."""
+        try:
+            return await ask
+        except _GONE as error:
+            self._note(error)
+            raise
 
     # -- writing ----------------------------------------------------------------------------------------------
 
@@ -277,6 +286,9 @@ class Tiers:
     def _fail(self, error: Exception) -> None:
         """The server was asked in vain."""
         self._degraded.counters.errors += 1
+        self._note(error)
+
+    def _note(self, error: Exception) -> None:
         if not isinstance(error, OverloadedError):
             self._nears.get().standing.fail(error)
 

@@ -19,13 +19,14 @@ _CITIES = ("London", "Paris", "Lagos", "Lima", "Osaka", "Oslo", "Perth", "Quito"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One round: requests a second, latencies in milliseconds, statements that the database ran."""
+    """One round: requests a second, latencies in milliseconds, statements that the database ran, failed requests."""
 
     requests: int
     per_second: float
     p50_ms: float
     p99_ms: float
     queries: int
+    failed: int = 0
 
 
 def mix(codes: Sequence[str], requests: int, seed: int = 7) -> list[str]:
@@ -53,11 +54,15 @@ async def drive(client: Client, paths: Sequence[str], advance: Callable[[], None
     before = (await client.ask("GET", "/queries"))["queries"]
     waiting = iter(paths)
     times: list[float] = []
+    failed: list[str] = []
 
     async def visitor() -> None:
         for path in waiting:
             began = time.perf_counter()
-            await client.ask("GET", path)
+            try:
+                await client.ask("GET", path)
+            except (RuntimeError, OSError):
+                failed.append(path)
             times.append((time.perf_counter() - began) * 1000)
             advance()
 
@@ -66,4 +71,4 @@ async def drive(client: Client, paths: Sequence[str], advance: Callable[[], None
     seconds = time.perf_counter() - began
     after = (await client.ask("GET", "/queries"))["queries"]
     cuts = statistics.quantiles(times * 2, n=100)  # twice each, so that one request has quantiles too
-    return Measured(len(paths), len(paths) / seconds, cuts[49], cuts[98], after - before)
+    return Measured(len(paths), len(paths) / seconds, cuts[49], cuts[98], after - before, len(failed))

@@ -1,4 +1,4 @@
-"""The demo's course: the same load without and with the cache, then three promises, each with its count."""
+"""The demo's course: the same load without and with the cache, three promises, and the death of the server."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pika_redis.testing import EmbeddedServer
 
 from .http import Client
 from .load import Measured, drive, mix
+from .outage import Outage, kill_under_load
 from .service import check_packages, serving
 
 __all__ = ["run"]
@@ -42,7 +43,7 @@ def run(*, json: bool = False, requests: int | None = None) -> int:
     console = Console(quiet=json, highlight=False)
     with tempfile.TemporaryDirectory(prefix="pika-redis-demo-") as folder, EmbeddedServer.start() as server:
         environment = {"REDIS_URL": server.url, "AIRPORTS_DB": str(Path(folder) / "airports.sqlite")}
-        rounds, promises = asyncio.run(_course(console, environment, requests or _REQUESTS))
+        rounds, promises = asyncio.run(_course(console, server, environment, requests or _REQUESTS))
     if json:
         document = {
             "rounds": {name: dataclasses.asdict(one) for name, one in rounds.items()},
@@ -55,7 +56,7 @@ def run(*, json: bool = False, requests: int | None = None) -> int:
 
 
 async def _course(
-    console: Console, environment: dict[str, str], requests: int
+    console: Console, server: EmbeddedServer, environment: dict[str, str], requests: int
 ) -> tuple[dict[str, Measured], list[Promise]]:
     console.print("A FastAPI service over 28 000 airports in SQLite, on this machine, driven over HTTP.", markup=False)
     paths = mix(_CODES, requests)
@@ -67,6 +68,10 @@ async def _course(
         async with serving(environment) as client:
             rounds["with cache"] = await drive(client, paths, _bar(progress, "with cache", requests))
             promises = [await _one_load(client), await _delete_wins(client), await _counters_count(client)]
+            name = "server killed"
+            outage = await kill_under_load(client, server, paths, _bar(progress, name, requests))
+            rounds[name] = outage.measured
+            promises.append(_nothing_fails(outage))
     return rounds, promises
 
 
@@ -99,13 +104,21 @@ async def _counters_count(client: Client) -> Promise:
     return Promise("500 simultaneous visits count to 500", f"{highest}, each number once: {exact}", exact)
 
 
+def _nothing_fails(outage: Outage) -> Promise:
+    counted = f"{outage.failed} of {outage.measured.requests:,}; {outage.hit_rate:.0%} hits"
+    after = "not again" if outage.recovered_s is None else f"again {outage.recovered_s:.2f} s after the restart"
+    return Promise(
+        "no request fails while the server is killed and restarted empty", f"{counted}, {after}", outage.failed == 0
+    )
+
+
 def _show(console: Console, rounds: dict[str, Measured], promises: list[Promise]) -> None:
     table = Table(title=f"the same {rounds['with cache'].requests:,} requests, {os.cpu_count()} cores")
     table.add_column("")
-    for heading in ("requests/s", "p50 ms", "p99 ms", "database queries"):
+    for heading in ("requests/s", "p50 ms", "p99 ms", "database queries", "failed"):
         table.add_column(heading, justify="right")
     for name, one in rounds.items():
-        row = (f"{one.per_second:,.0f}", f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", f"{one.queries:,}")
+        row = (f"{one.per_second:,.0f}", f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}", f"{one.queries:,}", str(one.failed))
         table.add_row(name, *row)
     console.print(table)
     for promise in promises:
