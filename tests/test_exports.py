@@ -20,8 +20,8 @@ LoadFailedError LoadTimeoutError LockLostError LockNotAcquiredError NotAnInteger
 OverloadedError SerializationError UnstableArgumentError ValueTooLargeError
 """
 TESTING = """
-ConformanceSuite EmbeddedCluster EmbeddedSentinels EmbeddedServer FakeClock age_entries find_server free_port refuses
-unique_prefix
+ConformanceSuite EmbeddedCluster EmbeddedSentinels EmbeddedServer FakeClock FaultyWire age_entries find_server
+free_port refuses unique_prefix until_healthy
 """
 
 
