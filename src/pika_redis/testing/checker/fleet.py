@@ -53,7 +53,7 @@ class _Worker:
     process: asyncio.subprocess.Process
     errors: Path
     killed: bool = False
-    left: Residue = Residue()
+    left: Residue = dataclasses.field(default_factory=Residue)
 
 
 class Fleet:

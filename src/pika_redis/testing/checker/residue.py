@@ -47,7 +47,7 @@ async def residue_since(before: Residue) -> Residue:
     Timers that were cancelled keep the context in which they were set until their time has come: that passes.
     """
     deadline = monotonic() + _PATIENCE
-    while (left := await residue() - before) != Residue() and monotonic() < deadline:
+    while (left := await residue() - before) != Residue() and monotonic() < deadline:  # noqa: ASYNC110 (nobody tells)
         await asyncio.sleep(_GLANCE)
     return left
 

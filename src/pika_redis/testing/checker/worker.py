@@ -1,8 +1,9 @@
 """One process of a run, started by `fleet` with ``python -m``; not for use by hand.
 
 It reads its orders, one line of JSON, from standard input (a URL may hold a password, and a command line is public),
-opens the cache, says ``ready``, waits for ``go`` with the deadline, works, says what is left of it, and ends. The end of standard input, which
-the kernel brings about when the parent dies however hard, ends it at once and takes the run's folder along.
+opens the cache, says ``ready``, waits for ``go`` with the deadline, works, says what is left of its service, and ends.
+The end of standard input, which the kernel brings about when the parent dies however hard, ends it at once and takes
+the run's folder along.
 """
 
 from __future__ import annotations
