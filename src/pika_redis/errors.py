@@ -15,7 +15,8 @@
     │   ├── CommandRefusedError (ValueError)  `execute` was given a command that changes the connection
     │   └── CacheClosedError (RuntimeError)  a verb was called after `aclose()`
     ├── CacheServerError                    the server answered, with an error; `.code` is its first word
-    │   └── AccessDeniedError (PermissionError)  wrong password, no rights for the command
+    │   ├── AccessDeniedError (PermissionError)  wrong password, no rights for the command
+    │   └── NotReplicatedError              too few replicas know of a change yet; `.replicas` is how many do
     ├── CacheUnavailableError (ConnectionError)  no answer: unreachable, cut off, stalled
     │   ├── CacheTimeoutError (TimeoutError)  no progress within the stall or command timeout
     │   ├── OutcomeUnknownError             the connection broke after a write left that may not be repeated
@@ -52,6 +53,7 @@ __all__ = [
     "LockLostError",
     "LockNotAcquiredError",
     "NotAnIntegerError",
+    "NotReplicatedError",
     "OutcomeUnknownError",
     "OverloadedError",
     "SerializationError",
@@ -125,6 +127,14 @@ class CacheServerError(CacheError):
 
 class AccessDeniedError(CacheServerError, PermissionError):
     """The server refused the credentials, or the user lacks the right for a command."""
+
+
+class NotReplicatedError(CacheServerError):
+    """A change was made, and fewer replicas than wanted have heard of it yet. `replicas` is how many have."""
+
+    def __init__(self, message: str, replicas: int) -> None:
+        super().__init__(message, code="WAIT")
+        self.replicas = replicas
 
 
 class CacheUnavailableError(CacheError, ConnectionError):

@@ -10,7 +10,7 @@ import pytest
 from pika_redis.errors import ArgumentTypeError, ConfigurationError
 from pika_redis.model.secret import Secret
 from pika_redis.service.redis_config import RedisConfig, create_redis_config
-from pika_redis.wire.address import Address, TlsFiles
+from pika_redis.wire.address import Address, Sentinels, TlsFiles
 
 PASSWORD = "hunter2SECRET"
 
@@ -61,6 +61,22 @@ def test_a_timedelta_says_its_own_unit() -> None:
     assert create_redis_config(connect_timeout=timedelta(seconds=2)).connect_timeout == 2.0
 
 
+def test_a_url_stands_in_the_place_of_host_and_port() -> None:
+    made = create_redis_config(
+        url=Secret("redis+sentinel://h1,h2/mymaster"), username="alice", password=PASSWORD, db=2, sentinel_password="p"
+    )
+    assert made.address == Address(
+        kind="sentinel",
+        hosts=(("h1", 26379), ("h2", 26379)),
+        sentinel=Sentinels("mymaster", password=Secret("p")),
+        username="alice",
+        password=Secret(PASSWORD),
+        db=2,
+    )
+    assert create_redis_config(url="redis+cluster://h1").address == Address(kind="cluster", hosts=(("h1", 6379),))
+    assert create_redis_config(url="rediss://h1", tls_verify=False).address.tls == TlsFiles(verify=False)
+
+
 @pytest.mark.parametrize("password", [None, ""])
 def test_an_empty_password_is_none(password: str | None) -> None:
     assert create_redis_config(password=password).address.password is None
@@ -99,6 +115,18 @@ def test_an_empty_password_is_none(password: str | None) -> None:
         ({"tls_ca_file": True}, ArgumentTypeError, "tls_ca_file must be the path of a file, not bool"),
         ({"tls_ca_file": "ca.pem", "tls_verify": 0}, ArgumentTypeError, "tls_verify must be True or False, not 0"),
         ({"tls_verify": False}, ConfigurationError, "tls_verify needs TLS"),
+        ({"url": "redis://cache", "host": "other"}, ConfigurationError, "host= contradicts the URL"),
+        ({"url": "redis://cache/1", "db": 2}, ConfigurationError, "db= contradicts the URL"),
+        ({"url": "redis+cluster://cache", "port": 1}, ConfigurationError, "port= contradicts the URL"),
+        ({"url": "redis+cluster://cache", "db": 1}, ConfigurationError, "a cluster has the db 0 alone, not 1"),
+        ({"url": "redis://cache", "sentinel_username": "a"}, ConfigurationError, "redis\\+sentinel://"),
+        ({"sentinel_password": PASSWORD}, ConfigurationError, "redis\\+sentinel://"),
+        (
+            {"url": "redis+sentinel://h/m", "sentinel_password": 5},
+            ArgumentTypeError,
+            "sentinel_password must be a str, not int",
+        ),
+        ({"url": f"redis+sentinel://:{PASSWORD}@h"}, ConfigurationError, "must name the master"),
         ({"tls_key_file": "key.pem"}, ConfigurationError, "tls_key_file needs tls_cert_file"),
     ],
 )
@@ -109,7 +137,7 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], error: type[Exceptio
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"), [({"hots": 1}, "'hots': did you mean 'host'"), ({"zzz": 1}, "'zzz': known are host, port")]
+    ("given", "meant"), [({"hots": 1}, "'hots': did you mean 'host'"), ({"zzz": 1}, "'zzz': known are url, host, port")]
 )
 def test_an_unknown_argument_is_a_type_error_that_says_what_was_meant(given: dict[str, Any], meant: str) -> None:
     with pytest.raises(ArgumentTypeError, match=f"unknown argument {meant}"):

@@ -13,7 +13,7 @@ from pika_redis.service.redis_config import RedisConfig
 from pika_redis.service.redis_service import RedisSettings
 from pika_redis.service.resolve import SETTING_NAMES, resolve, unknown_keyword
 from pika_redis.service.settings import VARIABLES
-from pika_redis.wire.address import Address, TlsFiles
+from pika_redis.wire.address import Address, Sentinels, TlsFiles
 
 PASSWORD = "hunter2SECRET"
 
@@ -40,7 +40,7 @@ def test_keywords_are_the_variables_without_their_first_word_in_lower_case() -> 
     def keyword(variable: str) -> str:
         return variable.removeprefix("REDIS_").removeprefix("CACHE_").lower()
 
-    assert {keyword(variable.name) for variable in VARIABLES} == SETTING_NAMES - {"ttl", "lazy_connect"}
+    assert {keyword(variable.name) for variable in VARIABLES} == SETTING_NAMES - {"ttl", "lazy_connect", "credentials"}
 
 
 def test_keywords_go_before_everything_else() -> None:
@@ -57,9 +57,12 @@ def test_keywords_go_before_everything_else() -> None:
         "enabled": False,
         "l1_max_bytes": 2**20,
         "max_value_bytes": 2**20,
+        "max_connection_age": "20m",
+        "sentinel_proof": False,
         "lazy_connect": False,
     }
     seconds: dict[str, Any] = {"connect_timeout": 2.0, "command_timeout": 3.0, "stall_timeout": 0.25, "ttl": 600.0}
+    seconds["max_connection_age"] = 1200.0
     expected = RedisConfig(**{**given, **seconds})
     assert resolved(RedisConfig(ttl=1.0), None, **given) == expected
     assert resolved(None, {"DEFAULT_CACHE_TTL": "60", "REDIS_KEY_PREFIX": "x:"}, **given) == expected
@@ -81,6 +84,18 @@ def test_credentials_and_db_leave_a_unix_socket_what_it_is() -> None:
     given: dict[str, Any] = {"username": "a", "password": "b", "db": 1}
     assert resolved("unix:///x", None, **given).address == expected
     assert resolved(RedisConfig(address=Address(kind="unix", path="/x")), None, **given).address == expected
+
+
+def test_keywords_log_in_at_sentinels() -> None:
+    url = "redis+sentinel://h1/mymaster?sentinel_username=bob"
+    given: dict[str, Any] = {"sentinel_password": PASSWORD, "sentinel_username": "bob", "db": 3}
+    expected = Address(
+        kind="sentinel", hosts=(("h1", 26379),), sentinel=Sentinels("mymaster", "bob", Secret(PASSWORD)), db=3
+    )
+    assert resolved(url, None, **given).address == expected
+    assert resolved(RedisConfig(address=expected), None, host="cache").address == Address(host="cache", db=3)
+    secure = resolved("rediss+cluster://h1", None, tls_ca_file="ca").address
+    assert secure == Address(kind="cluster", hosts=(("h1", 6379),), tls=TlsFiles("ca"))
 
 
 def test_a_port_leaves_tls_on() -> None:
@@ -119,6 +134,25 @@ def test_tls_keywords(url: Any, settings: dict[str, object], expected: TlsFiles)
     assert (address.kind, address.tls) == ("tls", expected)
 
 
+@pytest.mark.parametrize("age", [0, math.inf])
+def test_a_connection_may_live_for_ever(age: float) -> None:
+    assert resolved(max_connection_age=age).max_connection_age == math.inf
+    assert resolved(max_connection_age=1200).max_connection_age == 1200
+
+
+def test_credentials_are_a_function_and_stand_alone() -> None:
+    def give() -> str:
+        return PASSWORD
+
+    config = resolved("redis://cache", credentials=give)
+    assert config.credentials is give
+    assert PASSWORD not in repr(config)
+    for url, given in (("redis://:pw@cache", give), ("redis://alice@cache", give), ("redis://cache", PASSWORD)):
+        with pytest.raises((ConfigurationError, ArgumentTypeError), match=r"^credentials") as caught:
+            resolved(url, None, credentials=given)
+        assert PASSWORD not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["ttl", "default_cache_ttl"])
 def test_the_default_ttl_has_a_short_and_a_long_name(name: str) -> None:
     assert resolved(None, None, **{name: "1m"}).ttl == 60.0
@@ -144,6 +178,9 @@ def test_the_default_ttl_has_a_short_and_a_long_name(name: str) -> None:
         (None, {"connect_timeout": "soon"}, ArgumentError, "connect_timeout='soon' is no duration"),
         (None, {"connect_timeout": True}, ArgumentTypeError, "connect_timeout must be seconds"),
         (None, {"connect_timeout": 0}, ConfigurationError, r"connect_timeout must be from 0\.001"),
+        (None, {"max_connection_age": 0.5}, ConfigurationError, "max_connection_age must be from 1 to inf, not 0.5"),
+        (None, {"max_connection_age": "old"}, ArgumentError, "max_connection_age='old' is no duration"),
+        (None, {"sentinel_proof": 1}, ArgumentTypeError, "sentinel_proof must be True or False, not 1"),
         (None, {"ttl": 0}, ArgumentError, "ttl must be at least 1 ms"),
         (None, {"ttl": 1, "default_cache_ttl": 2}, ConfigurationError, "two names of one setting"),
         (None, {"port": "6379"}, ArgumentTypeError, "port must be an int, not str"),
@@ -183,6 +220,16 @@ def test_the_default_ttl_has_a_short_and_a_long_name(name: str) -> None:
             "password= contradicts the URL",
         ),
         ("redis://cache/1", {"db": 2}, ConfigurationError, "db= contradicts the URL"),
+        ("redis+cluster://cache/0", {"host": "cache"}, ConfigurationError, "host= contradicts the URL"),
+        ("redis+cluster://cache", {"tls_ca_file": "ca"}, ConfigurationError, "begins with rediss://"),
+        ("redis://cache", {"sentinel_username": "a"}, ConfigurationError, r"begins with redis\+sentinel://"),
+        (None, {"sentinel_password": PASSWORD}, ConfigurationError, r"begins with redis\+sentinel://"),
+        (
+            f"redis+sentinel://h/m?sentinel_password={PASSWORD}",
+            {"sentinel_password": "x" + PASSWORD},
+            ConfigurationError,
+            "sentinel_password= contradicts the URL",
+        ),
         ("unix:///x", {"host": "cache"}, ConfigurationError, "host= contradicts the URL"),
         ("memory://", {"port": 1}, ConfigurationError, "port= contradicts the URL"),
         ("http://cache", {}, ConfigurationError, "scheme 'http' is unknown"),

@@ -10,7 +10,7 @@ from pika_redis.model.secret import Secret
 from pika_redis.service import settings
 from pika_redis.service.redis_config import RedisConfig
 from pika_redis.service.settings import VARIABLES, CacheSettings, environment_names_a_server
-from pika_redis.wire.address import Address, TlsFiles
+from pika_redis.wire.address import Address, Sentinels, TlsFiles
 
 MiB = 1024 * 1024
 PASSWORD = "hunter2SECRET"
@@ -58,6 +58,8 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
         "REDIS_TLS_CERT_FILE": "cert.pem",
         "REDIS_TLS_KEY_FILE": "key.pem",
         "REDIS_TLS_VERIFY": "no",
+        "REDIS_SENTINEL_USERNAME": "bob",
+        "REDIS_SENTINEL_PASSWORD": PASSWORD,
         "REDIS_CONNECT_TIMEOUT": "2000",
         "REDIS_COMMAND_TIMEOUT": "1500",
         "REDIS_STALL_TIMEOUT": "250",
@@ -72,6 +74,8 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
         "CACHE_ON_UNAVAILABLE": "Raise",
         "CACHE_DEGRADED_TTL": "5",
         "CACHE_ON_RESTART": "replay",
+        "REDIS_MAX_CONNECTION_AGE": "1200",
+        "REDIS_SENTINEL_PROOF": "no",
     }
     assert {variable.name for variable in VARIABLES} == {*environ, "REDIS_URL"}
     assert config(**environ) == RedisConfig(
@@ -99,6 +103,8 @@ def test_every_variable_is_read_under_its_documented_name() -> None:
         on_unavailable="raise",
         degraded_ttl=5.0,
         on_restart="replay",
+        max_connection_age=1200.0,
+        sentinel_proof=False,
     )
 
 
@@ -120,6 +126,9 @@ def test_the_process_environment_is_read_without_an_argument(monkeypatch: pytest
         ("DEFAULT_CACHE_TTL", "10m", "default_cache_ttl", 600),
         ("DEFAULT_CACHE_TTL", "inf", "default_cache_ttl", math.inf),
         ("DEFAULT_CACHE_TTL", "0.5", "default_cache_ttl", 0.5),
+        ("REDIS_MAX_CONNECTION_AGE", "20m", "max_connection_age", 1200),
+        ("REDIS_MAX_CONNECTION_AGE", "0", "max_connection_age", math.inf),
+        ("REDIS_MAX_CONNECTION_AGE", "inf", "max_connection_age", math.inf),
         ("CACHE_ENABLED", "ON", "enabled", True),
         ("CACHE_ENABLED", " False", "enabled", False),
         ("REDIS_PORT", " 7000 ", "port", 7000),
@@ -168,6 +177,9 @@ def test_an_empty_variable_counts_as_unset(name: str, text: str) -> None:
         ("CACHE_ENABLED", "2", "one of true"),
         ("REDIS_TLS_VERIFY", "none", "one of true"),
         ("CACHE_L1_MAX_BYTES", "1", "an integer from 65536"),
+        ("REDIS_MAX_CONNECTION_AGE", "0.5", "seconds such as 600, or text such as '10m', from 1 up; 0 and 'inf'"),
+        ("REDIS_MAX_CONNECTION_AGE", "never", "seconds such as 600"),
+        ("REDIS_SENTINEL_PROOF", "maybe", "one of true"),
         ("CACHE_ON_UNAVAILABLE", "fail", "degrade or raise"),
         ("CACHE_ON_RESTART", "flush", "epoch or replay or trust"),
         ("CACHE_MAX_VALUE_BYTES", "1G", "an integer from 1024 to 536870912"),
@@ -323,6 +335,34 @@ def test_the_url_takes_credentials_db_and_tls_files_from_variables_where_it_has_
         tls=TlsFiles("url.pem", "cert.pem", verify=False),
     )
     assert messages(caplog) == []
+
+
+def test_sentinels_take_both_logins_from_variables_where_the_url_has_none(caplog: pytest.LogCaptureFixture) -> None:
+    logins = {"REDIS_PASSWORD": "a", "REDIS_SENTINEL_USERNAME": "bob", "REDIS_SENTINEL_PASSWORD": PASSWORD}
+    address = config(REDIS_URL="redis+sentinel://h1/mymaster?sentinel_username=bob", REDIS_DB="2", **logins).address
+    assert address == Address(
+        kind="sentinel",
+        hosts=(("h1", 26379),),
+        sentinel=Sentinels("mymaster", "bob", Secret(PASSWORD)),
+        password=Secret("a"),
+        db=2,
+    )
+    assert messages(caplog) == []
+    stated = "redis+sentinel://h1/mymaster?sentinel_password=other"
+    assert config(REDIS_URL=stated, **logins).address.sentinel == Sentinels("mymaster", "bob", Secret("other"))
+    assert messages(caplog) == ["REDIS_SENTINEL_PASSWORD is ignored: it contradicts REDIS_URL, which wins"]
+
+
+@pytest.mark.parametrize("url", ["", "redis://cache", "redis+cluster://cache"])
+def test_a_login_at_sentinels_is_of_no_use_without_them(caplog: pytest.LogCaptureFixture, url: str) -> None:
+    assert config(REDIS_URL=url, REDIS_SENTINEL_PASSWORD=PASSWORD).address.sentinel is None
+    assert [message.split(":")[0] for message in messages(caplog)] == ["REDIS_SENTINEL_* is ignored"]
+
+
+def test_a_cluster_has_no_other_db() -> None:
+    assert config(REDIS_URL="redis+cluster://h1,h2", REDIS_DB="0").address.hosts == (("h1", 6379), ("h2", 6379))
+    with pytest.raises(ConfigurationError, match="a cluster has the db 0 alone, not 2"):
+        config(REDIS_URL="redis+cluster://h1,h2", REDIS_DB="2")
 
 
 def test_the_place_is_the_urls_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from pika_redis import RedisService
+from pika_redis import NotReplicatedError, RedisService
 from pika_redis.storage.standing import came_back_old
 from pika_redis.testing import EmbeddedServer
 from pika_redis.wire.handshake import Past
@@ -169,6 +169,47 @@ async def test_what_the_new_primary_did_not_hear_of_is_deleted_again_before_it_i
         with Raw(replica) as there:
             assert there("EXISTS", "pika:a", "pika:#t:t") == 0
     assert [record.message for record in caplog.records if "can't be used" in record.message] == []
+
+
+async def test_a_durable_delete_says_how_many_replicas_have_heard_of_it(
+    pair: tuple[EmbeddedServer, EmbeddedServer, Relay, Relay],
+) -> None:
+    primary, replica, _, replication = pair
+    async with (
+        RedisService(primary.url, stall_timeout=20) as patient,
+        RedisService(primary.url, stall_timeout=0.5) as service,
+    ):
+        await service.set("k", "old", tags=["t"])
+        assert await patient.delete("k", durable=1) is True
+        assert await patient.delete("k", durable=1) is False
+        await patient.invalidate_tags(["t"], durable=1)
+        with Raw(replica) as there:
+            assert there("EXISTS", service.name_of("k"), "pika:#t:t") == 0
+        with pytest.raises(NotReplicatedError, match="1 of 2 replicas") as caught:
+            await service.delete("k", durable=2)
+        assert caught.value.replicas == 1
+        await service.set("k", "old")
+        replication.hold_replies = True
+        with pytest.raises(NotReplicatedError, match="0 of 1 replicas"):
+            await service.delete("k", durable=1)
+        assert await service.get("k") is None  # deleted it is
+        replication.release()
+        primary.kill()
+        with pytest.raises(NotReplicatedError, match="0 of 1 replicas"):
+            await service.invalidate_tags(["t"], durable=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"), [(-1, ValueError), (True, TypeError), ("1", TypeError), (10**9, ValueError)]
+)
+async def test_a_number_of_replicas_that_makes_no_sense_is_refused_before_anything_is_done(
+    server: EmbeddedServer, prefix: str, wrong: int, error: type[Exception]
+) -> None:
+    async with RedisService(server.url, key_prefix=prefix) as service:
+        await service.set("k", "kept")
+        with pytest.raises(error, match="durable"):
+            await service.delete("k", durable=wrong)
+        assert await service.get("k") == "kept"
 
 
 # -- the rule -------------------------------------------------------------------------------------------------------

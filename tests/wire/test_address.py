@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pika_redis.errors import ArgumentTypeError, ConfigurationError
 from pika_redis.model.secret import Secret
 from pika_redis.testing.server import EmbeddedServer
-from pika_redis.wire.address import Address, TlsFiles, parse_url
+from pika_redis.wire.address import Address, Sentinels, TlsFiles, parse_url
 
 PASSWORD = "hunter2SECRET"
 
@@ -56,6 +56,38 @@ PASSWORD = "hunter2SECRET"
         ("unix:///run/my%20redis.sock?db=1", Address(kind="unix", path="/run/my redis.sock", db=1)),
         ("unix:///run/user@1/redis.sock", Address(kind="unix", path="/run/user@1/redis.sock")),
         ("unix://a:pw@/run/r.sock", Address(kind="unix", path="/run/r.sock", username="a", password=Secret("pw"))),
+        (
+            "redis+sentinel://h1/mymaster",
+            Address(kind="sentinel", hosts=(("h1", 26379),), sentinel=Sentinels("mymaster")),
+        ),
+        (
+            "redis+sentinel://a:p%40@h1:1,[::1]:2,[::2],h4/my-master.1/3",
+            Address(
+                kind="sentinel",
+                hosts=(("h1", 1), ("::1", 2), ("::2", 26379), ("h4", 26379)),
+                sentinel=Sentinels("my-master.1"),
+                username="a",
+                password=Secret("p@"),
+                db=3,
+            ),
+        ),
+        (
+            "valkeys+sentinel://h1/m?db=2&sentinel_username=bob&sentinel_password=p%2C&tls_ca_file=ca",
+            Address(
+                kind="sentinel",
+                hosts=(("h1", 26379),),
+                sentinel=Sentinels("m", "bob", Secret("p,")),
+                db=2,
+                tls=TlsFiles("ca"),
+            ),
+        ),
+        ("redis+sentinel://h1,h1:26379/m/", Address(kind="sentinel", hosts=(("h1", 26379),), sentinel=Sentinels("m"))),
+        ("redis+cluster://h1", Address(kind="cluster", hosts=(("h1", 6379),))),
+        ("valkey+cluster://h1,h2:7000/0", Address(kind="cluster", hosts=(("h1", 6379), ("h2", 7000)))),
+        (
+            "rediss+cluster://:p,w@[::1]:7000,h2/",
+            Address(kind="cluster", hosts=(("::1", 7000), ("h2", 6379)), password=Secret("p,w"), tls=TlsFiles()),
+        ),
         ("memory://", Address(kind="memory")),
         ("embedded://", Address(kind="embedded")),
     ],
@@ -83,6 +115,7 @@ def test_an_embedded_servers_url_is_understood(server: EmbeddedServer) -> None:
         ("redis://a:b@cache:1/0", {"host", "port", "username", "password", "db"}),
         ("rediss://cache?tls_verify=1", {"host", "tls", "tls_verify"}),
         ("unix:///x?db=0", {"path", "db"}),
+        ("redis+sentinel://h/m/1?sentinel_password=x", {"hosts", "sentinel", "sentinel_password", "db"}),
     ],
 )
 def test_an_address_knows_which_parts_its_url_spelled_out(url: str, stated: set[str]) -> None:
@@ -97,8 +130,27 @@ def test_an_address_knows_which_parts_its_url_spelled_out(url: str, stated: set[
         ("redis", "must begin with one of redis://"),
         ("http://cache", "scheme 'http' is unknown"),
         ("redis:/cache", "no readable scheme"),
-        ("redis+sentinel://cache", r"redis\+sentinel:// is not spoken by this version"),
-        ("redis+cluster://cache", r"redis\+cluster:// is not spoken by this version"),
+        ("redis+sentinels://cache/m", "no readable scheme"),
+        ("valkeyx://cache", "no readable scheme"),
+        ("redis+sentinel://h1,h2", "must name the master that the sentinels watch"),
+        ("redis+sentinel://h1,h2/?db=1", "must name the master that the sentinels watch"),
+        ("redis+sentinel:///mymaster", "must name its hosts"),
+        ("redis+sentinel://h1,,h2/mymaster", "must name its hosts"),
+        ("redis+sentinel://h1:0/mymaster", "port of the server URL must be from 1 to 65535"),
+        ("redis+sentinel://h1:x/mymaster", "the port a number"),
+        ("redis+sentinel://h1%2C/mymaster", "host must be a name"),
+        ("redis+sentinel://h1/my%20master", "letters, digits"),
+        ("redis+sentinel://h1/" + "m" * 129, "1 to 128 letters"),
+        ("redis+sentinel://h1/m/x", "db of the server URL must be a number from 0"),
+        ("redis+sentinel://h1/m/1/2", "db of the server URL must be a number from 0"),
+        ("redis+sentinel://h1/m?tls_verify=no", "needs rediss://"),
+        ("redis+cluster://h1,h2/1", "db of the URL of a cluster must be 0"),
+        ("redis+cluster://h1,h2?db=1", "db of the URL of a cluster must be 0"),
+        ("redis+cluster://", "must name its hosts"),
+        ("redis+cluster://h1,", "must name its hosts"),
+        ("redis+cluster://h1?sentinel_username=a", r"option 'sentinel_username' .* needs redis\+sentinel://"),
+        ("redis://h1?sentinel_password=a", r"option 'sentinel_password' .* needs redis\+sentinel://"),
+        ("redis://h1,h2", r"several hosts .* need redis\+sentinel:// or redis\+cluster://"),
         ("redis://cache:0", "port of the server URL must be from 1 to 65535"),
         ("redis://cache:65536", "port of the server URL must be from 1 to 65535"),
         ("redis://cache:" + "9" * 10_000, "port of the server URL must be from 1 to 65535"),
@@ -170,6 +222,18 @@ def test_a_bad_url_is_refused_with_the_part_and_what_is_allowed(url: str, proble
         f"unix://:{PASSWORD}/x@/run/redis.sock",
         f"memory://{PASSWORD}",
         f"redis+sentinel://:{PASSWORD}@cache",
+        f"redis+sentinel://:{PASSWORD}@cache:x,other/m",
+        f"redis+sentinel://user:{PASSWORD},h2/m",
+        f"redis+sentinel://user:12/+{PASSWORD}",
+        f"redis+sentinel://h1/m/{PASSWORD}",
+        f"redis+sentinel://h1/m?sentinel_pasword={PASSWORD}",
+        f"redis+sentinel://h1/m?sentinel_password=x&{PASSWORD}",
+        f"redis+sentinel://h1/m?sentinel_password=%ff{PASSWORD}",
+        f"redis+sentinel://h1/m?sentinel_password={PASSWORD}&sentinel_password=x",
+        f"redis://h1?sentinel_password={PASSWORD}",
+        f"redis+cluster://:{PASSWORD}@h1,h2/1",
+        f"redis+cluster://user:{PASSWORD},h2",
+        f"redis+cluster://h1/{PASSWORD}",
         f"http://:{PASSWORD}@cache",
         f":{PASSWORD}@cache",
         f":{PASSWORD}@cache://",
@@ -204,6 +268,8 @@ def test_an_address_never_shows_its_password() -> None:
         pickle.dumps(address)
     assert address.password is not None
     assert address.password.reveal() == PASSWORD
+    sentinel = parse_url(f"redis+sentinel://:{PASSWORD}@h1/m?sentinel_password={PASSWORD}")
+    assert PASSWORD not in f"{sentinel} {sentinel!r} {dataclasses.asdict(sentinel)} {copy.deepcopy(sentinel)}"
 
 
 @pytest.mark.parametrize(
@@ -212,6 +278,10 @@ def test_an_address_never_shows_its_password() -> None:
         ("redis://", "redis://localhost:6379/0"),
         ("rediss://:pw@[::1]", "rediss://:***@[::1]:6379/0"),
         ("unix://a@/run/x?db=2", "unix://a@/run/x?db=2"),
+        ("valkey+sentinel://a:b@h1,[::1]:1/m/2", "redis+sentinel://a:***@h1:26379,[::1]:1/m/2"),
+        ("valkeys+sentinel://h1/m", "rediss+sentinel://h1:26379/m/0"),
+        ("redis+cluster://:pw@h1,h2:1", "redis+cluster://:***@h1:6379,h2:1/0"),
+        ("rediss+cluster://h1", "rediss+cluster://h1:6379/0"),
         ("memory://", "memory://"),
         ("embedded://", "embedded://"),
     ],
@@ -243,6 +313,15 @@ def test_an_address_reads_as_a_url(url: str, shown: str) -> None:
         ({"kind": "tls"}, ConfigurationError, "this one is 'tls'"),
         ({"kind": "unix"}, ConfigurationError, "this one is 'unix'"),
         ({"path": "/x"}, ConfigurationError, "this one is 'tcp'"),
+        ({"tls": TlsFiles()}, ConfigurationError, "this one is 'tcp'"),
+        ({"hosts": (("h", 1),)}, ConfigurationError, "this one is 'tcp'"),
+        ({"sentinel": Sentinels("m")}, ConfigurationError, "this one is 'tcp'"),
+        ({"kind": "sentinel", "hosts": (("h", 1),)}, ConfigurationError, "this one is 'sentinel'"),
+        ({"kind": "sentinel", "sentinel": Sentinels("m")}, ConfigurationError, "this one is 'sentinel'"),
+        ({"kind": "cluster"}, ConfigurationError, "this one is 'cluster'"),
+        ({"kind": "cluster", "hosts": (("h", 1),), "db": 1}, ConfigurationError, "a cluster has the db 0 alone, not 1"),
+        ({"kind": "cluster", "hosts": ((f"{PASSWORD}@h", 1),)}, ConfigurationError, "host must be a name"),
+        ({"kind": "cluster", "hosts": (("h", 0),)}, ConfigurationError, "port must be from 1 to 65535, not 0"),
     ],
 )
 def test_an_address_checks_its_parts(parts: dict[str, object], error: type[Exception], problem: str) -> None:
@@ -250,6 +329,22 @@ def test_an_address_checks_its_parts(parts: dict[str, object], error: type[Excep
         Address(**parts)  # type: ignore[arg-type]
     assert PASSWORD not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        (("",), "name of the master"),
+        (("my master",), "name of the master"),
+        (("m", b"a"), "sentinel_username must be a str, not bytes"),
+        (("m", "a", PASSWORD), "sentinel_password must be a Secret here, not str"),
+        (("m", "a", Secret("\ud800" + PASSWORD)), "sentinel_password must be encodable as UTF-8"),
+    ],
+)
+def test_what_sentinels_are_asked_for_is_checked(parts: tuple[object, ...], problem: str) -> None:
+    with pytest.raises((ConfigurationError, ArgumentTypeError), match=problem) as caught:
+        Sentinels(*parts)  # type: ignore[arg-type]
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value))
 
 
 class Number(enum.IntEnum):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from ..errors import NotReplicatedError
 from ..model.counters import Counters
 from ..model.entry import Draft
 from ..model.glob import compile_glob
@@ -97,6 +98,12 @@ class Changes:
             self._letting_go_where(lambda key, carried: self._mine(key) and not held.isdisjoint(carried)),
         ):
             await self._store.let_go(keys, tags, token)
+
+    async def ensure_replicated(self, replicas: int) -> None:
+        """See to it that so many replicas have heard of all changes so far. Raises NotReplicatedError."""
+        reached = await self._store.replicated(replicas)
+        if reached < replicas:
+            raise NotReplicatedError(f"{reached} of {replicas} replicas have heard of the change so far", reached)
 
     async def clear(self) -> None:
         """End every entry of the namespace."""

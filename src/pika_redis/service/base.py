@@ -33,7 +33,7 @@ from ..storage.null import ClosedStore
 from ..storage.store import Store
 from .answers import Answers
 from .full_names import FullNames
-from .items import check_amount, check_pattern, drafts_of, not_stored, stats_of
+from .items import check_amount, check_pattern, check_replicas, drafts_of, not_stored, stats_of
 from .key_checks import check_tags
 from .protocols import Items
 from .reading_through import ReadingThrough
@@ -122,9 +122,17 @@ class Service(ReadingThrough):
 
     # -- ending -----------------------------------------------------------------------------------------------
 
-    async def delete(self, key: str) -> bool:
-        """Remove a value; whether it was there (dead ones may count). No load from before is stored afterwards."""
-        return await self._changes.delete([self.name_of(key)]) > 0
+    async def delete(self, key: str, *, durable: int = 0) -> bool:
+        """Remove a value; whether it was there (dead ones may count). No load from before is stored afterwards.
+
+        `durable` is how many replicas must have heard of it, so that it outlives a failover to one of them. Raises
+        NotReplicatedError when fewer had within most of the stall timeout: it is deleted, and `replicas` have it.
+        """
+        names, wanted = [self.name_of(key)], check_replicas(durable)
+        gone = await self._changes.delete(names) > 0
+        if wanted:
+            await self._changes.ensure_replicated(wanted)
+        return gone
 
     async def delete_many(self, keys: Sequence[str]) -> int:
         """Remove several values; how many were there (dead ones may count)."""
@@ -145,9 +153,12 @@ class Service(ReadingThrough):
         """How many keys match a Redis glob; removes nothing."""
         return await self._store.sweep(check_pattern(pattern), delete=False)
 
-    async def invalidate_tags(self, tags: Sequence[str]) -> None:
-        """End every entry that carries one of the tags, however many they are."""
-        await self._changes.invalidate(check_tags(tags, most=math.inf))
+    async def invalidate_tags(self, tags: Sequence[str], *, durable: int = 0) -> None:
+        """End every entry that carries one of the tags, however many they are. `durable` as in `delete`."""
+        ended, wanted = check_tags(tags, most=math.inf), check_replicas(durable)
+        await self._changes.invalidate(ended)
+        if wanted:
+            await self._changes.ensure_replicated(wanted)
 
     async def clear(self, *, sweep: bool = True) -> None:
         """End every entry under this service's prefix at once; then (`sweep`) remove its keys, counters included.

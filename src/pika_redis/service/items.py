@@ -14,11 +14,12 @@ from ..model.item import CacheItem
 from ..model.report import CacheStats
 from .key_checks import check_encodes, check_tags
 
-__all__ = ["check_amount", "check_pattern", "drafts_of", "not_stored", "stats_of"]
+__all__ = ["check_amount", "check_pattern", "check_replicas", "drafts_of", "not_stored", "stats_of"]
 
 MOST = 2**63 - 1
 """The largest amount: its opposite, which `decrement` counts by, has 64 bits as well."""
 _FIELDS = frozenset(field.name for field in dataclasses.fields(CacheItem))
+_MOST_REPLICAS = 1000
 
 
 def check_amount(amount: object) -> int:
@@ -29,6 +30,15 @@ def check_amount(amount: object) -> int:
     if not -MOST <= plain <= MOST:
         raise ArgumentError(f"amount must be from {-MOST} to {MOST}, not {plain}")
     return plain
+
+
+def check_replicas(durable: object) -> int:
+    """A number of replicas. Raises ArgumentTypeError, and ArgumentError for one below 0 or absurdly high."""
+    if isinstance(durable, bool) or not isinstance(durable, int):
+        raise ArgumentTypeError(f"durable must be a number of replicas, not {type(durable).__name__}")
+    if not 0 <= durable <= _MOST_REPLICAS:
+        raise ArgumentError(f"durable must be from 0 to {_MOST_REPLICAS} replicas, not {durable}")
+    return int.__index__(durable)
 
 
 def check_pattern(pattern: object) -> str:

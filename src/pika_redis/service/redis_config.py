@@ -8,36 +8,32 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import ipaddress
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Never
+from typing import Never
 
 from ..errors import ArgumentTypeError, ConfigurationError
 from ..model.duration import Duration, to_seconds
 from ..model.secret import Secret
 from ..policy.rules.options import OnUnavailable
 from ..storage.standing import OnRestart
-from ..wire.address import Address, TlsFiles
+from ..wire.address import Address, parse_url
+from ..wire.endpoint import CredentialProvider
+from .address_parts import refuse_contradiction, with_parts
 from .key_text import MIN_KEY_LENGTH
 
 __all__ = [
     "LIMITS",
     "WORDS",
     "RedisConfig",
-    "check_host",
     "check_prefix",
     "create_redis_config",
-    "tls_with",
-    "to_secret",
 ]
 
 _DAY = 86400.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_NO_HOST = re.compile(r"[\x00-\x20\x7f#]")
 LIMITS: dict[str, tuple[float, float]] = {
     "port": (1, 65535),
     "db": (0, 2**31 - 1),
@@ -51,10 +47,14 @@ LIMITS: dict[str, tuple[float, float]] = {
     "l1_max_bytes": (64 * 1024, 2**50),
     "max_value_bytes": (1024, 512 * 1024 * 1024),
     "degraded_ttl": (0.001, _DAY),
+    "max_connection_age": (1, math.inf),
 }
 """The lowest and highest value allowed of each number, in seconds, bytes or pieces."""
 WORDS: dict[str, tuple[str, ...]] = {"on_unavailable": ("degrade", "raise"), "on_restart": ("epoch", "replay", "trust")}
 """What is allowed of each setting that is a word."""
+
+
+_LOCAL = Address()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,12 @@ class RedisConfig:
     on_restart: OnRestart = "epoch"
     """What to do about a server that was started anew with data from a file: "epoch" = end every entry, once for the
     whole fleet; "replay" = repeat the invalidations of the last minute, as after a failover; "trust" = nothing."""
+    max_connection_age: float = 600.0
+    """Seconds after which, give or take a fifth, a connection is replaced; `math.inf` = never."""
+    sentinel_proof: bool = True
+    """False: copies in memory are served also while no sentinel confirms that the server is still the primary."""
+    credentials: CredentialProvider | None = field(default=None, repr=False)
+    """Asked for the password, or user and password, at every connect, in the place of those of the address."""
     lazy_connect: bool = True
     """False: entering ``async with`` raises when the server is unreachable, instead of starting degraded."""
 
@@ -109,13 +115,19 @@ class RedisConfig:
         for name, allowed in WORDS.items():
             if getattr(self, name) not in allowed:
                 raise ConfigurationError(f"{name} must be {' or '.join(allowed)}, not {getattr(self, name)!r}")
-        for name in ("compression_enabled", "enabled", "lazy_connect"):
+        _check_number("max_connection_age", self.max_connection_age)
+        if self.credentials is not None and not callable(self.credentials):
+            raise ArgumentTypeError(f"credentials must be a function, not {type(self.credentials).__name__}")
+        if self.credentials is not None and (self.address.username is not None or self.address.password is not None):
+            raise ConfigurationError("credentials= gives user and password; the address must have none beside it")
+        for name in ("compression_enabled", "enabled", "lazy_connect", "sentinel_proof"):
             if not isinstance(getattr(self, name), bool):
                 raise ArgumentTypeError(f"{name} must be True or False, not {getattr(self, name)!r}")
 
 
 def create_redis_config(
     *,
+    url: str | Secret | None = None,
     host: str = "localhost",
     port: int = 6379,
     password: str | Secret | None = None,
@@ -131,31 +143,38 @@ def create_redis_config(
     tls_cert_file: str | None = None,
     tls_key_file: str | None = None,
     tls_verify: bool = True,
+    sentinel_username: str | None = None,
+    sentinel_password: str | Secret | None = None,
     **unknown: Never,
 ) -> RedisConfig:
     """A `RedisConfig` under the ancestor's names; bare numbers of the three durations are milliseconds.
 
-    One of the `tls_*` files turns TLS on. The environment is not read. Raises ConfigurationError or ArgumentTypeError,
-    which name the argument and what is allowed.
+    `url` stands in the place of host and port, for sentinels and clusters too. One of the `tls_*` files turns TLS on
+    where no URL says. The environment is not read. Raises ConfigurationError or ArgumentTypeError, which name the
+    argument and what is allowed.
     """
     if unknown:
         raise _unknown_argument(next(iter(unknown)))
-    files = {"ca_file": tls_ca_file, "cert_file": tls_cert_file, "key_file": tls_key_file}
-    given = {name: file for name, file in files.items() if file is not None}
-    tls = tls_with(TlsFiles(), given, tls_verify) if given else None
-    if tls is None and tls_verify is not True:
-        raise ConfigurationError("tls_verify needs TLS: one of the tls_* files, or a URL that begins with rediss://")
-    check_host(host, "host")
+    given: dict[str, object] = {
+        "username": username,
+        "password": password,
+        "tls_ca_file": tls_ca_file,
+        "tls_cert_file": tls_cert_file,
+        "tls_key_file": tls_key_file,
+        "tls_verify": None if tls_verify is True else tls_verify,
+        "sentinel_username": sentinel_username,
+        "sentinel_password": sentinel_password,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    place: dict[str, object] = {"host": host, "port": port, "db": db}
+    given |= {name: value for name, value in place.items() if url is None or value != getattr(_LOCAL, name)}
     _check_number("max_retries_per_request", max_retries_per_request, whole=True, limit="retry_attempts")
-    address = Address(
-        kind="tcp" if tls is None else "tls",
-        host=host,
-        port=port,
-        username=username,
-        password=to_secret(password),
-        db=db,
-        tls=tls,
-    )
+    if url is not None:
+        address = parse_url(url.reveal() if isinstance(url, Secret) else url)
+        refuse_contradiction(address, given)
+    else:
+        address = _LOCAL
+    address = with_parts(address, given)
     return RedisConfig(
         address=address,
         key_prefix=key_prefix,
@@ -190,58 +209,6 @@ def _milliseconds(value: object, name: str) -> float:
         shown = repr(value[:40]) if isinstance(value, str) else value
         raise ConfigurationError(f"{name} must be from {low} to {high} milliseconds, not {shown}")
     return number / 1000
-
-
-def to_secret(password: object) -> Secret | None:
-    """The password wrapped; None for none and for an empty one. Raises ArgumentTypeError for what is no text."""
-    if password is None or password == "":
-        return None
-    if isinstance(password, Secret):
-        return password
-    if not isinstance(password, str):
-        raise ArgumentTypeError(f"password must be a str, not {type(password).__name__}")
-    return Secret(password)
-
-
-def check_host(host: object, name: str) -> str:
-    """The host itself. Raises ArgumentTypeError or ConfigurationError, which calls it `name`.
-
-    What is more than a host may hold a password, and is not shown.
-    """
-    if not isinstance(host, str):
-        raise ArgumentTypeError(f"{name} must be a str, not {type(host).__name__}")
-    wanted = f"{name} must be a name or an IP address"
-    if "/" in host or "@" in host:
-        raise ConfigurationError(f"{wanted}; a URL goes into REDIS_URL, url= or RedisService(url)")
-    if host.startswith("[") and host.endswith("]"):
-        raise ConfigurationError(f"{wanted}; an IPv6 address stands here without brackets")
-    if ":" in host and not _is_ipv6(host):
-        raise ConfigurationError(f"{wanted}; a port goes into REDIS_PORT, port= or a URL")
-    if not host or _NO_HOST.search(host):
-        raise ConfigurationError(f"{wanted}, not {host[:40]!r}")
-    return host
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def tls_with(tls: TlsFiles, files: Mapping[str, object], verify: object) -> TlsFiles:
-    """`tls` with these files, by its field names, and `verify` unless that is None.
-
-    Raises ArgumentTypeError, and ConfigurationError for a key without its certificate.
-    """
-    for name, file in files.items():
-        if not isinstance(file, str):
-            raise ArgumentTypeError(f"tls_{name} must be the path of a file, not {type(file).__name__}")
-    if not (verify is None or isinstance(verify, bool)):
-        raise ArgumentTypeError(f"tls_verify must be True or False, not {verify!r}")
-    parts: dict[str, Any] = dict(files)
-    return replace(tls, **parts) if verify is None else replace(tls, **parts, verify=verify)
 
 
 def check_prefix(prefix: object, name: str) -> str:

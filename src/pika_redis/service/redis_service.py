@@ -11,7 +11,7 @@ from ssl import SSLContext
 from typing import Any, Self, TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
-from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, CommandRefusedError
+from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, CommandRefusedError, ConfigurationError
 from ..model.clock import Clock, SystemClock
 from ..model.duration import Duration
 from ..model.secret import Secret
@@ -35,7 +35,7 @@ from ..wire.backoff import RetryPolicy
 from ..wire.commands import Mode, mode_of
 from ..wire.connection import Command
 from ..wire.embedded import EmbeddedServer
-from ..wire.handshake import Credentials
+from ..wire.endpoint import CredentialProvider, Credentials, SentinelSet
 from ..wire.loops import LoopLocal
 from ..wire.node import Endpoint, Node, Repeat
 from ..wire.replies import Disconnected, LoginDenied
@@ -64,6 +64,8 @@ class RedisSettings(TypedDict, total=False):
     tls_cert_file: str | None
     tls_key_file: str | None
     tls_verify: bool
+    sentinel_username: str | None
+    sentinel_password: str | Secret | None
     key_prefix: str
     connect_timeout: Duration
     command_timeout: Duration
@@ -80,15 +82,18 @@ class RedisSettings(TypedDict, total=False):
     on_unavailable: OnUnavailable
     degraded_ttl: Duration
     on_restart: OnRestart
+    max_connection_age: Duration
+    sentinel_proof: bool
+    credentials: CredentialProvider
     lazy_connect: bool
 
 
 class RedisService(Service):
     """A cache on one Redis (7.0 or newer) or Valkey (7.2 or newer) server.
 
-    `config` is a URL (``redis://``, ``rediss://``, ``unix://``, ``memory://``, ``embedded://``), a `RedisConfig`, or
-    None for the environment; keywords win over it. Making a service is cheap: it connects at first use, in each event
-    loop for itself, or in `connect`. Close it with `aclose` or ``async with``.
+    `config` is a URL (``redis://``, ``rediss://``, ``redis+sentinel://``, ``unix://``, ``memory://``,
+    ``embedded://``), a `RedisConfig`, or None for the environment; keywords win over it. Making a service is cheap: it
+    connects at first use, in each event loop for itself, or in `connect`. Close it with `aclose` or ``async with``.
 
     `l1` says whether this process may hold copies of what it reads, which the server keeps true: True = as many bytes
     as the setting `l1_max_bytes`, or a number of bytes; False = every read asks the server.
@@ -117,6 +122,8 @@ class RedisService(Service):
             resolved.max_cache_key_length,
             codec,
         )
+        if resolved.address.kind == "cluster":
+            raise ConfigurationError(f"{resolved.address}: clusters are not spoken to by this version")
         self._config = resolved
         self._tls = None if resolved.address.tls is None else tls_context(resolved.address.tls)
         self._clock = clock or SystemClock()
@@ -261,9 +268,21 @@ def _endpoint(config: RedisConfig, tls: SSLContext | None) -> Endpoint:
             command_timeout=config.command_timeout,
             reply_bytes=max(_LEAST_REPLY, 2 * config.max_value_bytes),  # others may write larger values than we do
         ),
+        provider=config.credentials,
         retry=_retry(config),
         connect_timeout=config.connect_timeout,
+        max_age=config.max_connection_age,
+        sentinels=_sentinels(config),
     )
+
+
+def _sentinels(config: RedisConfig) -> SentinelSet | None:
+    named = config.address.sentinel
+    if named is None:
+        return None
+    password = None if named.password is None else named.password.reveal()
+    login = Credentials(named.username, password, setting="REDIS_SENTINEL_PASSWORD")
+    return SentinelSet(config.address.hosts, named.master, login, config.sentinel_proof)
 
 
 def _retry(config: RedisConfig) -> RetryPolicy:

@@ -8,6 +8,7 @@ most likely meant in milliseconds.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
@@ -16,20 +17,18 @@ from ..errors import ConfigurationError
 from ..model.duration import Duration, to_seconds, to_ttl
 from ..model.secret import Secret
 from ..policy.rules.options import KEY_OPTIONS, OPTION_NAMES
-from ..wire.address import Address, TlsFiles, parse_url
-from .redis_config import RedisConfig, check_host, tls_with, to_secret
+from ..wire.address import parse_url
+from .address_parts import ADDRESS_NAMES, refuse_contradiction, with_parts
+from .redis_config import RedisConfig
 from .settings import CacheSettings
 
 __all__ = ["SETTING_NAMES", "resolve", "unknown_keyword"]
 
 _LONGEST_BARE_TIMEOUT = 300
 _TIMEOUTS = frozenset({"connect_timeout", "command_timeout", "stall_timeout", "retry_delay", "degraded_ttl"})
-_FILES = ("tls_ca_file", "tls_cert_file", "tls_key_file")
-_PLACE = ("host", "port")
-_ADDRESS = frozenset({*_PLACE, "username", "password", "db", *_FILES, "tls_verify"})
 
 SETTING_NAMES = (
-    _ADDRESS
+    ADDRESS_NAMES
     | _TIMEOUTS
     | {
         "url",
@@ -45,10 +44,13 @@ SETTING_NAMES = (
         "on_unavailable",
         "degraded_ttl",
         "on_restart",
+        "max_connection_age",
+        "sentinel_proof",
+        "credentials",
         "lazy_connect",
     }
 )
-"""The keywords of `resolve`. `ttl` is short for `default_cache_ttl`; `lazy_connect` has no variable."""
+"""The keywords of `resolve`. `ttl` is short for `default_cache_ttl`; `lazy_connect`, `credentials` have no variable."""
 
 
 def resolve(
@@ -76,9 +78,9 @@ def resolve(
         base = config
     else:
         base = RedisConfig(address=parse_url(config.reveal() if isinstance(config, Secret) else config))
-        _refuse_contradiction(base.address, given)
-    changes: dict[str, Any] = {name: _value(name, given[name]) for name in given if name not in _ADDRESS}
-    return replace(base, address=_with_keywords(base.address, given), **changes)
+        refuse_contradiction(base.address, given)
+    changes: dict[str, Any] = {name: _value(name, given[name]) for name in given if name not in ADDRESS_NAMES}
+    return replace(base, address=with_parts(base.address, given), **changes)
 
 
 def unknown_keyword(name: str, known: Iterable[str]) -> ConfigurationError:
@@ -107,6 +109,8 @@ def _merged(given: dict[str, object]) -> dict[str, object]:
 def _value(name: str, value: object) -> object:
     if name == "ttl":
         return to_ttl(cast("Duration", value), name)
+    if name == "max_connection_age":
+        return math.inf if value == 0 else to_seconds(cast("Duration", value), name)
     if name not in _TIMEOUTS:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and value > _LONGEST_BARE_TIMEOUT:
@@ -114,36 +118,3 @@ def _value(name: str, value: object) -> object:
             f"{name}={value} is in seconds here; for milliseconds write '{value}ms', for so many seconds '{value}s'"
         )
     return to_seconds(cast("Duration", value), name)
-
-
-def _refuse_contradiction(address: Address, given: Mapping[str, object]) -> None:
-    """A keyword may add to a URL; it may not say otherwise."""
-    if address.kind == "tcp" and any(name in given for name in (*_FILES, "tls_verify")):
-        raise ConfigurationError("tls_* keywords need a URL that begins with rediss://; this one is without TLS")
-    for name in sorted(_ADDRESS & given.keys()):
-        wanted = to_secret(given[name]) if name == "password" else given[name]
-        has_part = name not in _PLACE or address.kind in ("tcp", "tls")
-        if not has_part or (name in address.stated and wanted != _part(address, name)):
-            raise ConfigurationError(f"{name}= contradicts the URL; give it in one of the two places")
-
-
-def _part(address: Address, name: str) -> object:
-    return getattr(address.tls, name.removeprefix("tls_")) if name.startswith("tls_") else getattr(address, name)
-
-
-def _with_keywords(address: Address, given: Mapping[str, object]) -> Address:
-    """The address with the keywords' parts; a host or port makes it one of the network."""
-    changes: dict[str, Any] = {name: given[name] for name in (*_PLACE, "username", "db") if name in given}
-    if "host" in changes:
-        check_host(changes["host"], "host")
-    if "password" in given:
-        changes["password"] = to_secret(given["password"])
-    if (changes.keys() & set(_PLACE)) and address.kind not in ("tcp", "tls"):
-        address = replace(address, kind="tcp", path=None)
-    files = {name.removeprefix("tls_"): given[name] for name in _FILES if name in given}
-    verify = given.get("tls_verify")
-    if files or verify is not None:
-        if address.tls is None and not files:
-            raise ConfigurationError("tls_verify needs TLS: a URL that begins with rediss://, or tls_ca_file")
-        changes |= {"kind": "tls", "path": None, "tls": tls_with(address.tls or TlsFiles(), files, verify)}
-    return replace(address, **changes)

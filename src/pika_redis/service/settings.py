@@ -19,8 +19,9 @@ from ..model.flag import FLAG_WORDS, to_flag
 from ..model.secret import Secret
 from ..policy.rules.options import OnUnavailable
 from ..storage.standing import OnRestart
-from ..wire.address import Address, TlsFiles, parse_url
-from .redis_config import LIMITS, WORDS, RedisConfig, check_host, check_prefix
+from ..wire.address import LOGIN_KINDS, Address, TlsFiles, parse_url
+from .address_parts import check_host
+from .redis_config import LIMITS, WORDS, RedisConfig, check_prefix
 
 __all__ = ["VARIABLES", "CacheSettings", "environment_names_a_server"]
 
@@ -42,6 +43,8 @@ class CacheSettings:
     tls_cert_file: str | None = None
     tls_key_file: str | None = None
     tls_verify: bool = True
+    sentinel_username: str | None = None
+    sentinel_password: Secret | None = None
     connect_timeout_ms: float = 10_000
     command_timeout_ms: float = 5_000
     stall_timeout_ms: float = 1_000
@@ -58,6 +61,9 @@ class CacheSettings:
     degraded_ttl: float = 30
     """Seconds."""
     on_restart: OnRestart = "epoch"
+    max_connection_age: float = 600
+    """Seconds; `math.inf` never replaces a connection."""
+    sentinel_proof: bool = True
     stated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The fields that the environment set."""
 
@@ -82,8 +88,8 @@ class CacheSettings:
     def to_config(self) -> RedisConfig:
         """The configuration for `RedisService`. Raises ConfigurationError or ArgumentTypeError as `RedisConfig` does.
 
-        REDIS_URL wins over the single variables; user, password, db and TLS files that it leaves out are taken from
-        them. A single variable that contradicts it is warned about once.
+        REDIS_URL wins over the single variables; logins, db and TLS files that it leaves out are taken from them. A
+        single variable that contradicts it is warned about once.
         """
         return RedisConfig(
             address=_own_address(self) if self.url is None else _url_address(self, self.url),
@@ -102,6 +108,8 @@ class CacheSettings:
             on_unavailable=self.on_unavailable,
             degraded_ttl=self.degraded_ttl,
             on_restart=self.on_restart,
+            max_connection_age=self.max_connection_age,
+            sentinel_proof=self.sentinel_proof,
         )
 
 
@@ -179,6 +187,17 @@ def _ttl(text: str, variable: _Variable) -> float:
     return seconds
 
 
+def _age(text: str, variable: _Variable) -> float:
+    seconds = _seconds(text, 1, variable) or float("inf")
+    low, _ = LIMITS[variable.limit]
+    if not seconds >= low:
+        raise ConfigurationError(
+            f"{variable.name}{_shown(text)} must be seconds such as 600, or text such as '10m', from {low} up; "
+            "0 and 'inf' mean never"
+        )
+    return seconds
+
+
 def _word(text: str, variable: _Variable) -> str:
     word, allowed = text.strip().lower(), WORDS[variable.limit]
     if word not in allowed:
@@ -219,6 +238,8 @@ VARIABLES = (
     _Variable("REDIS_TLS_CERT_FILE", "tls_cert_file", _text),
     _Variable("REDIS_TLS_KEY_FILE", "tls_key_file", _text),
     _Variable("REDIS_TLS_VERIFY", "tls_verify", _flag),
+    _Variable("REDIS_SENTINEL_USERNAME", "sentinel_username", _text),
+    _Variable("REDIS_SENTINEL_PASSWORD", "sentinel_password", _secret),
     _Variable("REDIS_CONNECT_TIMEOUT", "connect_timeout_ms", _milliseconds, "connect_timeout"),
     _Variable("REDIS_COMMAND_TIMEOUT", "command_timeout_ms", _milliseconds, "command_timeout"),
     _Variable("REDIS_STALL_TIMEOUT", "stall_timeout_ms", _milliseconds, "stall_timeout"),
@@ -230,6 +251,8 @@ VARIABLES = (
     _Variable("CACHE_ENABLED", "enabled", _flag),
     _Variable("CACHE_L1_MAX_BYTES", "l1_max_bytes", _integer, "l1_max_bytes"),
     _Variable("CACHE_MAX_VALUE_BYTES", "max_value_bytes", _integer, "max_value_bytes"),
+    _Variable("REDIS_MAX_CONNECTION_AGE", "max_connection_age", _age, "max_connection_age"),
+    _Variable("REDIS_SENTINEL_PROOF", "sentinel_proof", _flag),
     _Variable("CACHE_ON_UNAVAILABLE", "on_unavailable", _word, "on_unavailable"),
     _Variable("CACHE_DEGRADED_TTL", "degraded_ttl", _ttl, "degraded_ttl"),
     _Variable("CACHE_ON_RESTART", "on_restart", _word, "on_restart"),
@@ -239,10 +262,14 @@ VARIABLES = (
 # --- the address ---------------------------------------------------------------------------------------------------
 
 _TLS_NAMES = ("tls_ca_file", "tls_cert_file", "tls_key_file", "tls_verify")
+_SENTINEL_NAMES = ("sentinel_username", "sentinel_password")
+_NO_SENTINELS = "REDIS_SENTINEL_* is ignored: sentinels are asked where REDIS_URL begins with redis+sentinel://"
 _warned: set[str] = set()
 
 
 def _own_address(settings: CacheSettings) -> Address:
+    if any(_is_set(settings, name) for name in _SENTINEL_NAMES):
+        _warn_once(_NO_SENTINELS)
     check_host(settings.host, "host")  # of settings made in Python; a variable is checked where it is read
     tls = _tls_of(settings)
     return Address(
@@ -282,11 +309,12 @@ def _url_address(settings: CacheSettings, url: Secret) -> Address:
         wanted = getattr(settings, name)
         if not _is_set(settings, name) or wanted == getattr(address, name):
             continue
-        has_logins = address.kind in ("tcp", "tls", "unix")
+        has_logins = address.kind in LOGIN_KINDS
         if has_logins and name in ("username", "password", "db") and name not in address.stated:
             filled[name] = wanted
         else:
             _warn_once(f"REDIS_{name.upper()} is ignored: it contradicts REDIS_URL, which wins")
+    filled |= _sentinel_parts(settings, address)
     if address.tls is not None:
         names = [name for name in _TLS_NAMES if _is_set(settings, name) and name not in address.stated]
         parts: dict[str, Any] = {name.removeprefix("tls_"): getattr(settings, name) for name in names}
@@ -295,6 +323,23 @@ def _url_address(settings: CacheSettings, url: Secret) -> Address:
     elif _tls_of(settings) is not None:
         _warn_once("the REDIS_TLS_* files are ignored: REDIS_URL is without TLS; with TLS it begins with rediss://")
     return replace(address, **filled)
+
+
+def _sentinel_parts(settings: CacheSettings, address: Address) -> dict[str, Any]:
+    """The login at the sentinels, where the URL has none."""
+    names = [name for name in _SENTINEL_NAMES if _is_set(settings, name)]
+    if address.sentinel is None:
+        if names:
+            _warn_once(_NO_SENTINELS)
+        return {}
+    parts: dict[str, Any] = {}
+    for name in names:
+        wanted, field_name = getattr(settings, name), name.removeprefix("sentinel_")
+        if name not in address.stated:
+            parts[field_name] = wanted
+        elif wanted != getattr(address.sentinel, field_name):
+            _warn_once(f"REDIS_{name.upper()} is ignored: it contradicts REDIS_URL, which wins")
+    return {"sentinel": replace(address.sentinel, **parts)}
 
 
 def _is_set(settings: CacheSettings, name: str) -> bool:

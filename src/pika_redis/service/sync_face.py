@@ -89,8 +89,8 @@ class SyncCacheService:
     def decrement(self, key: str, amount: int = 1, *, ttl: Duration | None = None, create: bool = True) -> int:
         return finish(self._service.decrement(key, amount, ttl=ttl, create=create))
 
-    def delete(self, key: str) -> bool:
-        return finish(self._service.delete(key))
+    def delete(self, key: str, *, durable: int = 0) -> bool:
+        return finish(self._service.delete(key, durable=durable))
 
     def delete_many(self, keys: Sequence[str]) -> int:
         return finish(self._service.delete_many(keys))
@@ -101,8 +101,8 @@ class SyncCacheService:
     def mark_stale(self, key: str) -> bool:
         return finish(self._service.mark_stale(key))
 
-    def invalidate_tags(self, tags: Sequence[str]) -> None:
-        finish(self._service.invalidate_tags(tags))
+    def invalidate_tags(self, tags: Sequence[str], *, durable: int = 0) -> None:
+        finish(self._service.invalidate_tags(tags, durable=durable))
 
     def clear(self, *, sweep: bool = True) -> None:
         finish(self._service.clear(sweep=sweep))

@@ -6,11 +6,12 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
-from ..errors import AccessDeniedError, CacheError
+from ..errors import AccessDeniedError, CacheError, CacheUnavailableError
 from ..model.report import HealthReport, HealthStatus
 from ..wire.connection import Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
+from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL
 from .namespace import Namespace
 from .near import Near
@@ -18,6 +19,8 @@ from .near import Near
 __all__ = ["Keyspace"]
 
 _PAGE = 1000
+_WAIT_SHARE = 0.6
+"""Of the time without progress after which callers stop waiting: the server looks at its clock ten times a second."""
 
 
 class Keyspace:
@@ -55,19 +58,42 @@ class Keyspace:
             total += sum(sizes)
         return count, total
 
+    async def replicated(self, replicas: int) -> int:
+        """How many replicas have what was deleted over T just now, waiting a moment for so many. Raises as `sweep`.
+
+        WAIT would hold up everybody on T, and looks at what its own connection wrote last, if that changed anything. So
+        a key of ours is written over X, which comes after the delete, and says so to the replicas.
+        """
+        node = self._nears.get().node
+        async with node.exclusive() as connection:
+            mark = ("SET", self._namespace.mark_key, "", "PX", 1000)
+            wait = ("WAIT", replicas, max(1, round(node.patience * _WAIT_SHARE * 1000)))
+            try:
+                marked, reached = await connection.call_many([mark, wait])
+            except Disconnected as lost:
+                raise CacheUnavailableError(str(lost)) from lost
+        for reply in (marked, reached):
+            if isinstance(reply, Exception):
+                raise reply
+        return cast("int", reached)
+
     async def health(self) -> HealthReport:
-        """PING, timed. Never raises."""
+        """PING, timed, and the question for the role, which may have changed. Never raises."""
         node = self._nears.get().node
         status = HealthStatus.UNHEALTHY  # also of a server that refuses the login: it serves nobody
         try:
             await node.ready()
             began = time.perf_counter()
-            await node.connection.call(("PING",))
+            alive, hello = await node.connection.call_many([("PING",), ("HELLO",)])
+            if isinstance(alive, Exception):
+                raise alive
         except CacheError as error:
             if node.connection.usable and isinstance(error, AccessDeniedError):
                 status = HealthStatus.DEGRADED  # logged in, without the right to PING
             return HealthReport(status, "redis", False, None, None, None, str(error))
         latency = (time.perf_counter() - began) * 1000
+        if isinstance(hello, dict):
+            node.became(str(hello.get(b"role", b"unknown"), "utf-8", "replace"))
         facts = node.facts
         server = None if facts is None else f"{facts.name} {facts.version}"
         role = None if facts is None else facts.role

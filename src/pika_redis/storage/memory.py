@@ -8,8 +8,7 @@ Fidelity: what can't be on a server can't be here. A mutable value is kept packe
 reader, so no reader sees another's changes; an immutable one is handed out as it is.
 
 A load of an absent key is bound to a *lease*: `begin` notes one, every delete tears it up, and `replace` stores only
-while it stands. So no delete is undone by a load that began before it, on whichever thread.
-Time is the process's monotonic clock.
+while it stands. So no delete is undone by a load that began before it, on whichever thread. Time is monotonic.
 """
 
 from __future__ import annotations
@@ -322,6 +321,9 @@ class MemoryStore:
             living = [slot.size for _, slot in self._mine() if now < slot.ends]
         return len(living), sum(living)
 
+    async def replicated(self, replicas: int) -> int:
+        return 0
+
     async def health(self) -> HealthReport:
         return HealthReport(HealthStatus.HEALTHY, "memory", True, 0.0, None, None, "ok")
 
@@ -394,6 +396,5 @@ class MemoryStore:
     def _copy(self, slot: Slot, born: float, ttl: float) -> Slot:
         copy = Slot(slot.key, born, ttl, slot.tags, slot.home)
         copy.value, copy.payload, copy.compressed = slot.value, slot.payload, slot.compressed
-        copy.size, copy.reads = slot.size, slot.reads
-        copy.extra, copy.rests = slot.extra, slot.rests
+        copy.size, copy.reads, copy.extra, copy.rests = slot.size, slot.reads, slot.extra, slot.rests
         return copy

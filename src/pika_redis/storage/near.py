@@ -38,7 +38,7 @@ from ..wire.endpoint import Endpoint
 from ..wire.framing import Push
 from ..wire.handshake import ServerFacts
 from ..wire.node import Node
-from ..wire.progress import Proof
+from ..wire.progress import Proof, Proven
 from ..wire.replies import Disconnected
 from ..wire.slots import Observer, ignored
 from .degraded import Degraded
@@ -84,7 +84,7 @@ class Near:
         self.watches = Watches(loop)
         self.unsent = Unsent(loop, self.node)
         self.copies: dict[str, Record] = {}
-        self.proof = Proof()
+        self.proof: Proven = Proof()
         self.now = clock.monotonic
         self._counters = degraded.counters
         self._left = Left()
@@ -103,7 +103,7 @@ class Near:
         heard = self._left.since
         self._left = Left(since=self.now())
         self._forget()
-        self.proof = connection.proof
+        self.proof = self.node.proof(connection.proof)
         self.tracks = facts.untracked is None
         self._reread_at = self.now() + _REREAD
         self.standing.meet(facts, heard)
@@ -139,7 +139,10 @@ class Near:
         `calm_until` while nobody needs to look again.
         """
         silent = now - self.proof.at
-        if silent >= T_LEASE or not record.is_current():
+        if silent >= T_LEASE:
+            self.node.confirm()  # the read that goes to the server instead is proof of the rest
+            return False
+        if not record.is_current():
             return False
         record.checked = self.nonces.changes
         if silent > T_LEASE / 2 or now > self._reread_at:
@@ -255,6 +258,7 @@ class Near:
 
     def _tend(self, now: float) -> None:
         """Ask for a sign of life and, now and then, for the role and the nonces in use. Waits for nothing."""
+        self.node.confirm()
         if self._asking:
             return
         keys: list[str] = []

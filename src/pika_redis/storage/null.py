@@ -114,6 +114,9 @@ class NullStore:
     async def size(self, *, exact: bool) -> tuple[int, int]:
         return 0, 0
 
+    async def replicated(self, replicas: int) -> int:
+        return 0
+
     async def health(self) -> HealthReport:
         return HealthReport(HealthStatus.HEALTHY, "null", True, 0.0, None, None, "switched off: nothing is cached")
 

@@ -367,6 +367,9 @@ class RemoteStore:
     async def size(self, *, exact: bool) -> tuple[int, int]:
         return await self._keyspace.size(exact=exact)
 
+    async def replicated(self, replicas: int) -> int:
+        return await self._keyspace.replicated(replicas)
+
     async def health(self) -> HealthReport:
         return await self._keyspace.health()
 

@@ -151,6 +151,10 @@ class Store(Protocol):
         """Keys and bytes."""
         ...
 
+    async def replicated(self, replicas: int) -> int:
+        """How many replicas have heard of all that was changed so far, waiting a moment for so many."""
+        ...
+
     async def health(self) -> HealthReport:
         """Ask the store how it is. Never raises."""
         ...

@@ -270,6 +270,11 @@ class Tiers:
     async def size(self, *, exact: bool) -> tuple[int, int]:
         return await self._or(lambda: self._server.size(exact=exact), lambda: self._memory.size(exact=exact))
 
+    async def replicated(self, replicas: int) -> int:
+        if self._degraded.journal.waiting:
+            return 0
+        return await self._or(lambda: self._server.replicated(replicas), _none)
+
     async def health(self) -> HealthReport:
         report = await self._server.health()
         degraded, cut = self._degraded, self._nears.get().standing.cut
@@ -356,6 +361,10 @@ class Tiers:
         """The same for memory: not for long, and not served past its time."""
         most = self._degraded_ttl if draft.degraded_ttl is None else draft.degraded_ttl
         return replace(draft, ttl=min(draft.ttl, most), extra=0.0)
+
+
+async def _none() -> int:
+    return 0
 
 
 def _is_the_servers_fault(error: Exception) -> bool:

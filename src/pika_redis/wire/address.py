@@ -1,13 +1,14 @@
 """Where a server is and how to log in, and the URLs that say so. Pure: nothing is opened here.
 
-Forms: ``redis://[[user]:password@]host[:port][/db]``, ``rediss://`` for TLS, ``valkey://`` and ``valkeys://`` as other
-names of the two, ``unix://[[user]:password@]/path``, ``memory://`` and ``embedded://``. Options after ``?`` are those
-of `OPTIONS`.
+Forms: ``redis://[[user]:password@]host[:port][/db]``, ``unix://[[user]:password@]/path``,
+``redis+sentinel://[[user]:password@]host[:port],host.../master[/db]``,
+``redis+cluster://[[user]:password@]host[:port],host...``, ``memory://`` and ``embedded://``; ``rediss`` in place of
+``redis`` for TLS, ``valkey`` and ``valkeys`` as other names of the two. Options after ``?`` are those of `OPTIONS`.
 
 A URL may hold a password anywhere once it is mistyped: a ``/`` in it ends the host, a ``:`` makes it a port, a ``&``
 begins an option. So an error says which part is wrong and what is allowed, and quotes nothing of the URL but names that
 are known here; none is raised while another one that quotes is being handled. For the same reason a host is only what
-can be one.
+can be one, and a master's name only what Sentinel's documentation allows: both are shown later.
 """
 
 from __future__ import annotations
@@ -23,31 +24,39 @@ from ..errors import ArgumentTypeError, ConfigurationError
 from ..model.flag import FLAG_WORDS, to_flag
 from ..model.secret import Secret
 
-__all__ = ["Address", "AddressKind", "TlsFiles", "parse_url"]
+__all__ = ["LOGIN_KINDS", "Address", "AddressKind", "HostPort", "Sentinels", "TlsFiles", "parse_url"]
 
-AddressKind: TypeAlias = Literal["tcp", "tls", "unix", "memory", "embedded"]
+AddressKind: TypeAlias = Literal["tcp", "tls", "unix", "sentinel", "cluster", "memory", "embedded"]
+HostPort: TypeAlias = tuple[str, int]
 
 DEFAULT_HOST = "localhost"
 DEFAULT_PORT = 6379
+SENTINEL_PORT = 26379
 MAX_DB = 2**31 - 1
+LOGIN_KINDS: frozenset[AddressKind] = frozenset({"tcp", "tls", "unix", "sentinel", "cluster"})
+"""Those that have somebody to log in at."""
 
+_SEVERAL = ("sentinel", "cluster")  # kinds that have several hosts, with TLS or without
 _KINDS: Mapping[str, AddressKind] = {
     "redis": "tcp",
-    "valkey": "tcp",
     "rediss": "tls",
-    "valkeys": "tls",
     "unix": "unix",
+    "redis+sentinel": "sentinel",
+    "rediss+sentinel": "sentinel",
+    "redis+cluster": "cluster",
+    "rediss+cluster": "cluster",
     "memory": "memory",
     "embedded": "embedded",
 }
-_SHOWN: Mapping[AddressKind, str] = {"tcp": "redis", "tls": "rediss", "unix": "unix"}
 _TLS_OPTIONS = ("tls_ca_file", "tls_cert_file", "tls_key_file", "tls_verify")
-OPTIONS = ("db", "username", "password", *_TLS_OPTIONS)
+_SENTINEL_OPTIONS = ("sentinel_username", "sentinel_password")
+OPTIONS = ("db", "username", "password", *_TLS_OPTIONS, *_SENTINEL_OPTIONS)
 _OTHER_SCHEMES = ("http", "https", "tcp", "tls", "socket", "redis+socket", "redis+unix", "redis+tls")
 _HOST_AND_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f#]")
 _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,32}")
-_NO_HOST = re.compile(r"[\x00-\x20\x7f#@/?:%\\]|\A\Z")
+_NO_HOST = re.compile(r"[\x00-\x20\x7f#@/?:%,\\]|\A\Z")
+_MASTER = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +77,33 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """One server, or one of the stores that need none (`memory`, and `embedded` until it is started).
+class Sentinels:
+    """What sentinels are asked for, and the login there, which has nothing to do with that at the servers."""
 
-    Raises ConfigurationError or ArgumentTypeError for a part that makes no sense. Never shows its password.
+    master: str
+    """The name under which they watch the primary and its replicas."""
+    username: str | None = None
+    password: Secret | None = None
+
+    def __post_init__(self) -> None:
+        _check_login(self.username, self.password, "sentinel_")
+        _check_text("the master's name", self.master)
+        if not _MASTER.fullmatch(self.master):
+            raise ConfigurationError(
+                "the name of the master that the sentinels watch must be 1 to 128 letters, digits and '.', '_', '-'"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One server, several that belong together, or a store that needs none (`memory`; `embedded` until it is started).
+
+    Raises ConfigurationError or ArgumentTypeError for a part that makes no sense. Never shows its passwords.
     """
 
     kind: AddressKind = "tcp"
     host: str = DEFAULT_HOST
+    """With `port` the server's, of the kinds ``tcp`` and ``tls`` alone."""
     port: int = DEFAULT_PORT
     path: str | None = None
     """The unix socket."""
@@ -83,37 +111,54 @@ class Address:
     password: Secret | None = None
     db: int = 0
     tls: TlsFiles | None = None
-    """Set if and only if `kind` is ``tls``."""
+    """Always set for ``tls``; for ``sentinel`` and ``cluster`` set when all of it, the sentinels too, speaks TLS."""
+    hosts: tuple[HostPort, ...] = ()
+    """Where the sentinels, or some nodes of the cluster, listen; set if and only if `kind` is one of the two."""
+    sentinel: Sentinels | None = None
+    """Set if and only if `kind` is ``sentinel``."""
     stated: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
     """The parts and options that a URL spelled out, by the names of these fields and of `OPTIONS`."""
 
     def __post_init__(self) -> None:
-        if not (self.password is None or isinstance(self.password, Secret)):
-            raise ArgumentTypeError(f"password must be a Secret here, not {type(self.password).__name__}")
-        _check_text("host", self.host)
-        for name in ("username", "path"):
-            if getattr(self, name) is not None:
-                _check_text(name, getattr(self, name))
-        if self.password is not None:
-            _check_text("password", self.password.reveal())
-        if _NO_HOST.search(self.host) and not _is_ipv6(self.host):
-            raise ConfigurationError(
-                "host must be a name or an IP address and nothing else: user, password and port have their own places"
-            )
-        object.__setattr__(self, "port", _checked_number("port", self.port, 1, 65535))
+        _check_login(self.username, self.password)
+        if self.path is not None:
+            _check_text("path", self.path)
+        object.__setattr__(self, "port", _checked_place(self.host, self.port)[1])
+        object.__setattr__(self, "hosts", tuple(_checked_place(*place) for place in self.hosts))
         object.__setattr__(self, "db", _checked_number("db", self.db, 0, MAX_DB))
-        if (self.tls is not None) != (self.kind == "tls") or (self.path is not None) != (self.kind == "unix"):
-            raise ConfigurationError(f"path is for kind 'unix' and tls for kind 'tls'; this one is {self.kind!r}")
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        kind = self.kind
+        if (self.path is not None) != (kind == "unix") or (self.sentinel is not None) != (kind == "sentinel"):
+            raise ConfigurationError(f"path is for kind 'unix' and sentinel for kind 'sentinel'; this one is {kind!r}")
+        if (self.tls is None and kind == "tls") or (self.tls is not None and kind not in ("tls", *_SEVERAL)):
+            raise ConfigurationError(
+                f"kind 'tls' needs tls, 'sentinel' and 'cluster' may have it, no other; this one is {kind!r}"
+            )
+        if bool(self.hosts) != (kind in _SEVERAL):
+            raise ConfigurationError(
+                f"kinds 'sentinel' and 'cluster' need hosts, no other has any; this one is {kind!r}"
+            )
+        if kind == "cluster" and self.db:
+            raise ConfigurationError(f"a cluster has the db 0 alone, not {self.db}")
 
     def __str__(self) -> str:
-        scheme = _SHOWN.get(self.kind)
-        if scheme is None:
+        if self.kind not in LOGIN_KINDS:
             return f"{self.kind}://"
         login = f"{self.username or ''}{':***' if self.password else ''}"
         at = f"{login}@" if login else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        place = f"{self.path}?db={self.db}" if self.kind == "unix" else f"{host}:{self.port}/{self.db}"
-        return f"{scheme}://{at}{place}"
+        if self.kind == "unix":
+            return f"unix://{at}{self.path}?db={self.db}"
+        scheme = ("redis" if self.tls is None else "rediss") + (f"+{self.kind}" if self.hosts else "")
+        places = ",".join(shown_place(*place) for place in self.hosts or ((self.host, self.port),))
+        master = "" if self.sentinel is None else f"/{self.sentinel.master}"
+        return f"{scheme}://{at}{places}{master}/{self.db}"
+
+
+def shown_place(host: str, port: int) -> str:
+    """Host and port as a URL has them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_url(url: str) -> Address:
@@ -124,14 +169,14 @@ def parse_url(url: str) -> Address:
     if not isinstance(url, str):
         raise ArgumentTypeError(f"the server URL must be a str, not {type(url).__name__}")
     scheme, mark, rest = url.strip().partition("://")
-    kind = _kind(scheme.lower() if mark else "")
+    kind, secure = _kind(scheme.lower() if mark else "")
     if _FORBIDDEN.search(rest):
         raise ConfigurationError(
             "the server URL must not hold white space, control characters or '#'; percent-encode them (%23 is '#')"
         )
     place, _, query = rest.partition("?")
-    options = _options(query, kind)
-    if kind in ("memory", "embedded"):
+    options = _options(query, kind, secure)
+    if kind not in LOGIN_KINDS:
         if place or options:
             raise ConfigurationError(f"{kind}:// takes nothing after it; settings are keywords or variables")
         return Address(kind=kind)
@@ -147,26 +192,32 @@ def parse_url(url: str) -> Address:
             raise ConfigurationError("a unix URL needs an absolute path and no host: unix:///run/redis.sock")
         parts["path"] = _decoded(slash + path, "path")
         path = ""
+    elif kind in _SEVERAL:
+        parts["hosts"] = _hosts(location, SENTINEL_PORT if kind == "sentinel" else DEFAULT_PORT)
     else:
         parts |= _host_and_port(location)
+    if kind == "sentinel":
+        parts["sentinel"], path = _sentinels(path, options)
     parts |= _db(path.removesuffix("/"), options.get("db"))
-    if kind == "tls":
+    if kind == "cluster" and parts.get("db"):
+        raise ConfigurationError("the db of the URL of a cluster must be 0: it has no other")
+    if secure:
         parts["tls"] = _tls(options)
     return Address(kind=kind, stated=frozenset({*parts, *options}), **parts)  # type: ignore[arg-type]
 
 
-def _kind(scheme: str) -> AddressKind:
-    kind = _KINDS.get(scheme)
+def _kind(scheme: str) -> tuple[AddressKind, bool]:
+    """Which kind of address it is, and whether it speaks TLS."""
+    name = scheme.replace("valkey", "redis", 1) if scheme.startswith("valkey") else scheme
+    kind = _KINDS.get(name)
     if kind is not None:
-        return kind
+        return kind, name.startswith("rediss")
     allowed = ", ".join(f"{name}://" for name in _KINDS)
-    if scheme in ("redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"):
-        raise ConfigurationError(f"{scheme}:// is not spoken by this version, which knows {allowed}")
     shown = f"scheme {scheme!r} is unknown" if scheme in _OTHER_SCHEMES else "it has no readable scheme"
-    raise ConfigurationError(f"the server URL must begin with one of {allowed}; {shown}")
+    raise ConfigurationError(f"the server URL must begin with one of {allowed} (or valkey for redis); {shown}")
 
 
-def _options(query: str, kind: AddressKind) -> dict[str, str]:
+def _options(query: str, kind: AddressKind, secure: bool) -> dict[str, str]:
     options: dict[str, str] = {}
     if "@" in query:
         raise ConfigurationError(
@@ -181,8 +232,10 @@ def _options(query: str, kind: AddressKind) -> dict[str, str]:
             )
         if name in options:
             raise ConfigurationError(f"option {name!r} of the server URL is given twice")
-        if name in _TLS_OPTIONS and kind != "tls":
+        if name in _TLS_OPTIONS and not secure:
             raise ConfigurationError(f"option {name!r} of the server URL needs rediss://")
+        if name in _SENTINEL_OPTIONS and kind != "sentinel":
+            raise ConfigurationError(f"option {name!r} of the server URL needs redis+sentinel://")
         options[name] = _decoded(value, f"option {name!r}")
     return options
 
@@ -202,7 +255,32 @@ def _login(login: str, options: Mapping[str, str]) -> dict[str, object]:
     return found
 
 
+def _hosts(location: str, port: int) -> tuple[HostPort, ...]:
+    """The places in a list with commas; `port` where one has none."""
+    found: list[HostPort] = []
+    for place in location.split(","):
+        parts = _host_and_port(place)
+        if "host" not in parts:
+            raise ConfigurationError("the server URL must name its hosts, with commas between: host:port,host,[IPv6]")
+        found.append((str(parts["host"]), int(str(parts.get("port", port)))))
+    return tuple(dict.fromkeys(found))
+
+
+def _sentinels(path: str, options: Mapping[str, str]) -> tuple[Sentinels, str]:
+    """What the sentinels are asked for, and the rest of the path."""
+    name, _, rest = path.partition("/")
+    if not name:
+        raise ConfigurationError(
+            "the server URL must name the master that the sentinels watch: redis+sentinel://host,host/mymaster"
+        )
+    password = options.get("sentinel_password")
+    login = options.get("sentinel_username") or None, Secret(password) if password else None
+    return Sentinels(_decoded(name, "master's name"), *login), rest
+
+
 def _host_and_port(location: str) -> dict[str, object]:
+    if "," in location:
+        raise ConfigurationError("several hosts in the server URL need redis+sentinel:// or redis+cluster://")
     match = _HOST_AND_PORT.fullmatch(location)
     if match is None or (match["v6"] is not None and not _is_ipv6(match["v6"])):
         raise ConfigurationError(
@@ -260,6 +338,24 @@ def _is_ipv6(text: str) -> bool:
     except ValueError:
         return False
     return not percent or _ZONE.fullmatch(zone) is not None
+
+
+def _check_login(username: object, password: object, prefix: str = "") -> None:
+    if not (password is None or isinstance(password, Secret)):
+        raise ArgumentTypeError(f"{prefix}password must be a Secret here, not {type(password).__name__}")
+    if username is not None:
+        _check_text(f"{prefix}username", username)
+    if password is not None:
+        _check_text(f"{prefix}password", password.reveal())
+
+
+def _checked_place(host: str, port: object) -> HostPort:
+    _check_text("host", host)
+    if _NO_HOST.search(host) and not _is_ipv6(host):
+        raise ConfigurationError(
+            "host must be a name or an IP address and nothing else: user, password and port have their own places"
+        )
+    return host, _checked_number("port", port, 1, 65535)
 
 
 def _check_text(name: str, value: object) -> None:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-__all__ = ["LONGEST_DELAY", "Bucket", "RetryPolicy", "reconnect_delay"]
+__all__ = ["LONGEST_DELAY", "Bucket", "RetryPolicy", "denied_delay", "reconnect_delay"]
 
 _FIRST = 0.05
 LONGEST_DELAY = 10.0
+_LONGEST_DENIED = 30.0
 
 
 def reconnect_delay(failures: int, roll: float | None = None) -> float:
     """Seconds before the next connect after `failures` in a row: uniform between 0 and min(10, 0.05 * 2^n)."""
     share = random.random() if roll is None else roll  # noqa: S311 (jitter, not a secret)
     return share * min(LONGEST_DELAY, _FIRST * 2.0 ** min(failures, 30))
+
+
+def denied_delay(failures: int, roll: float | None = None) -> float:
+    """The same after refused credentials, which hardly get better by themselves: between half and all of 2^n, of 30."""
+    share = random.random() if roll is None else roll  # noqa: S311 (jitter, not a secret)
+    return (0.5 + share / 2) * min(_LONGEST_DENIED, 2.0 ** min(failures, 30))
 
 
 class Bucket:

@@ -28,11 +28,11 @@ import contextvars
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias, cast
 
-from ..errors import CacheError, CacheUsageError
+from ..errors import CacheError
 from .framing import (
     NOT_ENOUGH,
     UNREADABLE,
@@ -69,9 +69,9 @@ class Connection(asyncio.Protocol):
     """The protocol object of one socket. `call` and `call_many` are synchronous: they queue and return a future."""
 
     __slots__ = (
-        "__weakref__", "_admitted", "_limits", "_line", "_loop", "_lost", "_new_future", "_now", "_on_lost",
+        "__weakref__", "_admitted", "_line", "_loop", "_lost", "_new_future", "_now", "_on_lost",
         "_on_push", "_out", "_reader", "_room", "_silent", "_slots", "_stalled", "_transport", "_upload", "_watch",
-        "_writable", "closed", "heard", "hung_up", "on_resumed", "proof",
+        "_writable", "closed", "heard", "hung_up", "limits", "on_resumed", "proof",
     )  # fmt: skip
 
     def __init__(
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        self._limits = limits
+        self.limits = limits
         self._admitted = limits.in_flight  # slots a call may find; 0 when it may not go at all
         self._room = limits.unsent_bytes
         self.heard = False
@@ -162,6 +162,17 @@ class Connection(asyncio.Protocol):
         else:
             self._wait_in_line(Waiter(slots, commands))
 
+    def enter(self, waiter: Waiter) -> None:
+        """Let somebody in who waited elsewhere, or have him wait here. Raises as `call`."""
+        if self._admitted and self._has_room(len(waiter.commands)):
+            waiter.enter(self._queue)
+        else:
+            self._wait_in_line(waiter)
+
+    def take_line(self) -> Iterator[Waiter]:
+        """Those who wait here and are to go on elsewhere."""
+        return self._line.dissolve()
+
     @property
     def in_flight(self) -> int:
         """Replies that are due, those of abandoned slots included."""
@@ -197,7 +208,7 @@ class Connection(asyncio.Protocol):
         self._silent = 0
         self.heard = True
         if self._stalled:
-            self._stalled, self._admitted = False, self._limits.in_flight
+            self._stalled, self._admitted = False, self.limits.in_flight
             self.on_resumed()
         try:
             if b"|" in data:
@@ -208,8 +219,8 @@ class Connection(asyncio.Protocol):
             self.close(describe(error, data))
             return
         self.proof.answered(len(self._slots) - len(self._out))
-        if self._reader.len() > self._limits.reply_bytes:
-            self.close(f"a reply is larger than {self._limits.reply_bytes} bytes")
+        if self._reader.len() > self.limits.reply_bytes:
+            self.close(f"a reply is larger than {self.limits.reply_bytes} bytes")
         elif self._line:
             self._admit_line()
 
@@ -271,14 +282,14 @@ class Connection(asyncio.Protocol):
 
     def _has_room(self, more: int) -> bool:
         due = len(self._slots)
-        return (due + more <= self._limits.in_flight or not due) and self._room >= 0
+        return (due + more <= self.limits.in_flight or not due) and self._room >= 0
 
     def _wait_in_line(self, waiter: Waiter) -> None:
         if self._lost is not None:
             raise Disconnected(str(self._lost), sent=False)
         if self._stalled:
             raise Stalled("the server makes no progress", sent=False)
-        if len(self._line) >= self._limits.waiting:
+        if len(self._line) >= self.limits.waiting:
             raise Full(f"{self.in_flight} commands are in flight and {len(self._line)} callers wait")
         self._line.join(waiter)
         self._admitted = 0  # nobody overtakes
@@ -289,14 +300,9 @@ class Connection(asyncio.Protocol):
             if not self._has_room(len(waiter.commands)):
                 return
             self._line.leave()
-            self._admit(waiter)
-        self._admitted = self._limits.in_flight
-
-    def _admit(self, waiter: Waiter) -> None:
-        try:
-            self._queue(pack_all(waiter.commands), waiter.slots)
-        except CacheUsageError as error:
-            waiter.refuse(error)
+            waiter.enter(self._queue)
+        if self._lost is None:
+            self._admitted = self.limits.in_flight
 
     def _queue(self, packed: bytes, slots: Sequence[Slot]) -> None:
         if not self._out:
@@ -311,7 +317,7 @@ class Connection(asyncio.Protocol):
         if not out or not self._writable or self._transport is None:
             return
         self._out = []
-        self._room = self._limits.unsent_bytes
+        self._room = self.limits.unsent_bytes
         if len(out) == len(self._slots):  # nothing was due before: waiting begins now
             self._silent = 0
         data = out[0] if len(out) == 1 else b"".join(out)
@@ -326,8 +332,8 @@ class Connection(asyncio.Protocol):
     # -- silence ----------------------------------------------------------------------------------------------
 
     def _start_watch(self) -> None:
-        if math.isfinite(self._limits.stall):
-            self._watch = self._loop.call_later(self._limits.stall / _TICKS, self._tick, context=contextvars.Context())
+        if math.isfinite(self.limits.stall):
+            self._watch = self._loop.call_later(self.limits.stall / _TICKS, self._tick, context=contextvars.Context())
 
     def _tick(self) -> None:
         self._watch = None
@@ -336,7 +342,7 @@ class Connection(asyncio.Protocol):
         self._silent += 1
         if self._transport is not None and self._upload.moves(self._transport.get_write_buffer_size()):
             self._silent = 0  # a server that takes bytes out of a full buffer makes progress
-        limits = self._limits
+        limits = self.limits
         if self._silent > _TICKS and not self._stalled:
             self._stall(f"the server made no progress for {limits.stall:g} s")
         if self._silent > _TICKS * limits.command_timeout / limits.stall:
@@ -348,7 +354,7 @@ class Connection(asyncio.Protocol):
     def _age_line(self) -> None:
         if self._line:
             for waiter in self._line.age(_TICKS):
-                reason = f"waited {self._limits.stall:g} s for room among {self.in_flight} commands in flight"
+                reason = f"waited {self.limits.stall:g} s for room among {self.in_flight} commands in flight"
                 waiter.refuse(Full(reason))
             self._admit_line()
 
@@ -373,8 +379,8 @@ class Connection(asyncio.Protocol):
         first_unsent = len(self._slots) - len(self._out)
         slots, self._slots = self._slots, deque()
         self._out = []
-        self._room = self._limits.unsent_bytes
-        waited = min(self._silent / _TICKS, 1.0) * self._limits.stall if self._silent else 0.0
+        self._room = self.limits.unsent_bytes
+        waited = min(self._silent / _TICKS, 1.0) * self.limits.stall if self._silent else 0.0
         if not self._loop.is_closed():
             for at, slot in enumerate(slots):
                 lost = Disconnected(reason, sent=at < first_unsent)

@@ -1,45 +1,31 @@
-"""Opening sockets, and keeping account of them.
-
-A host name may have several addresses, and the first may be one that swallows packets (IPv6 that isn't routed). So the
-addresses are tried in their order, each with a head start over the next, and the first that answers wins: what RFC 8305
-calls happy eyeballs. asyncio can do it, uvloop can't, so it is done here for both. TLS begins afterwards, with the name
-that the user gave; whatever goes wrong with it, the connection fails: there is no way back to plain text.
-"""
+"""Connections to the server, wherever it is at the time: located and logged in anew each time."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
-from weakref import WeakSet
 
-from ..errors import AccessDeniedError, CacheError, CacheTimeoutError, CacheUnavailableError
-from ..model.clock import Clock
+from ..errors import CacheError, CacheUnavailableError
+from .address import HostPort
 from .connection import Connection, LossHandler, PushHandler, ignore
 from .endpoint import Endpoint
 from .handshake import Client, Login, ServerFacts, shake_hands
 from .limits import Limits
-from .replies import LoginDenied
+from .locator import Locator
+from .login import credentials_of
+from .opener import Opener
 
 __all__ = ["Dialer"]
 
-_HEAD_START = 0.25
-_GOODBYE = 1.0  # seconds for transports to close their sockets, which takes a few turns of the loop
-
-_SockAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
-_Address: TypeAlias = tuple[int, _SockAddress]  # with the family before it
-
 
 class Dialer:
-    """Opens connections to one endpoint within one event loop."""
+    """Opens connections to one server within one event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock) -> None:
-        self._loop = loop
+    def __init__(self, endpoint: Endpoint, opener: Opener, locator: Locator) -> None:
         self._endpoint = endpoint
-        self._clock = clock
-        self._made: WeakSet[Connection] = WeakSet()
+        self._opener = opener
+        self._locator = locator
+        self._attempts: dict[asyncio.Timeout, Endpoint | None] = {}  # and where they go, when that is known
 
     async def open(
         self,
@@ -52,121 +38,39 @@ class Dialer:
 
         Raises AccessDeniedError, CacheTimeoutError, CacheUnavailableError.
         """
-        endpoint = self._endpoint
+        attempt = asyncio.timeout(None)
+        self._attempts[attempt] = None
         try:
-            async with asyncio.timeout(endpoint.connect_timeout):
-                return await self._open(limits, on_lost, on_push, predecessor)
-        except AccessDeniedError as error:
-            raise LoginDenied(f"{endpoint}: {error}", code=error.code) from error
-        except CacheError as error:
-            raise CacheUnavailableError(f"{endpoint}: {error}") from error
-        except TimeoutError as error:
-            what = "connection" if endpoint.tls is None else "connection over TLS"
-            raise CacheTimeoutError(f"{endpoint}: no {what} within {endpoint.connect_timeout:g} s") from error
-        except Exception as error:  # resolvers and loops raise all sorts of things, and callers wait for an answer
-            said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-            raise CacheUnavailableError(f"{endpoint}: cannot connect: {said}") from error
+            async with attempt:
+                place = self._attempts[attempt] = await self._locator.locate()
+                login = Login(await credentials_of(self._endpoint), track=on_push is not None)
 
-    async def _open(
-        self, limits: Limits, on_lost: LossHandler, on_push: PushHandler | None, predecessor: Client | None
-    ) -> tuple[Connection, ServerFacts]:
-        patience = self._endpoint.connect_timeout
-        meanwhile = replace(limits, stall=patience, command_timeout=patience)  # a slow login is no stall
+                async def greet(connection: Connection) -> ServerFacts:
+                    facts = await shake_hands(connection, login, predecessor, self._opener.clock)
+                    if not self._locator.believes(facts.role):
+                        raise CacheUnavailableError(f"it is not the primary: its role is {facts.role}")
+                    return replace(facts, place=place)
 
-        def make() -> Connection:
-            connection = Connection(self._loop, meanwhile, on_lost, on_push or ignore, self._clock.monotonic)
-            self._made.add(connection)
-            return connection
-
-        connection = await self._dial(make)
-        try:
-            login = Login(self._endpoint.credentials, track=on_push is not None)
-            facts = await shake_hands(connection, login, predecessor, self._clock)
-        except BaseException:
-            connection.close("the handshake failed")
+                return await self._opener.open(place, greet, limits, on_lost, on_push or ignore)
+        except CacheError:
             raise
-        connection.serve(limits)
-        if not connection.usable:
-            raise CacheUnavailableError("the server closed the connection after the handshake")
-        return connection, facts
+        except TimeoutError:
+            pass
+        finally:
+            del self._attempts[attempt]
+        raise CacheUnavailableError(f"{self._endpoint}: it moved while a connection to it was made")
+
+    def leave(self, reason: str, place: HostPort | None) -> None:
+        """The server is at this place, or who knows where: close connections and end attempts to any other."""
+        for attempt, endpoint in self._attempts.items():
+            if endpoint is not None and (endpoint.host, endpoint.port) != place:
+                attempt.reschedule(0.0)
+        self._opener.close_others(reason, place)
 
     async def aclose(self) -> None:
         """Close all connections and wait until their sockets are gone."""
-        leaving = [connection.closed for connection in self._made if connection.close()]
-        if leaving:
-            await asyncio.wait(leaving, timeout=_GOODBYE)
+        await self._opener.aclose()
 
     def abandon(self) -> None:
         """Let go of the sockets without a word: in a forked child, or when the loop is closed."""
-        for connection in self._made:
-            connection.abandon()
-
-    async def _dial(self, make: Callable[[], Connection]) -> Connection:
-        endpoint = self._endpoint
-        if endpoint.path is not None:
-            _, connection = await self._loop.create_unix_connection(make, endpoint.path)
-            return connection
-        sock = await self._race(await self._resolve())
-        if endpoint.tls is None:
-            _, connection = await self._loop.create_connection(make, sock=sock)
-            return connection
-        try:
-            _, connection = await self._loop.create_connection(
-                make, sock=sock, ssl=endpoint.tls, server_hostname=endpoint.host
-            )
-        except ConnectionError as error:
-            raise CacheUnavailableError("the server broke off the TLS handshake; is this its port for TLS?") from error
-        return connection
-
-    async def _resolve(self) -> list[_Address]:
-        """The addresses of the host, in the system's order. Raises OSError."""
-        host, port = self._endpoint.host, self._endpoint.port
-        try:  # a literal address is read at once, without the thread that asyncio would ask
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-        except OSError:
-            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return [(family, address) for family, _, _, _, address in dict.fromkeys(found)]
-
-    async def _race(self, addresses: list[_Address]) -> socket.socket:
-        """A socket to the address that answers first. Raises OSError when none does."""
-        running: set[asyncio.Task[socket.socket]] = set()
-        failures: list[OSError] = []
-        try:
-            while addresses or running:
-                if addresses:
-                    running.add(self._loop.create_task(self._reach(*addresses.pop(0))))
-                patience = _HEAD_START if addresses else None
-                done, _ = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    running.discard(task)
-                    try:
-                        return task.result()
-                    except OSError as error:
-                        failures.append(error)
-        finally:
-            await _give_up(running)
-        raise OSError("; ".join(dict.fromkeys(error.strerror or str(error) for error in failures)))
-
-    async def _reach(self, family: int, address: _SockAddress) -> socket.socket:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            await self._loop.sock_connect(sock, address)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-
-async def _give_up(tasks: set[asyncio.Task[socket.socket]]) -> None:
-    """End the attempts that lost."""
-    for task in tasks:
-        task.add_done_callback(_close_socket)
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
-
-
-def _close_socket(task: asyncio.Task[socket.socket]) -> None:
-    if not task.cancelled() and task.exception() is None:
-        task.result().close()
+        self._opener.abandon()

@@ -21,19 +21,29 @@ from typing import Final, cast
 from ..errors import AccessDeniedError, CacheServerError, CacheUnavailableError
 from ..model.clock import Clock
 from .connection import Command, Connection, Reply
-from .endpoint import Credentials
+from .endpoint import Credentials, Endpoint
 from .framing import pack_all
 from .replies import NotServing
 
-__all__ = ["Client", "Credentials", "Login", "Past", "ServerFacts", "TimeSample", "shake_hands"]
+__all__ = [
+    "Client",
+    "Credentials",
+    "Login",
+    "Past",
+    "ServerFacts",
+    "TimeSample",
+    "greet_sentinel",
+    "shake_hands",
+]
 
 
+_SETNAME: Final[Command] = ("CLIENT", "SETNAME", "pika-redis")
 _INFO: Final[Command] = ("INFO", "server", "replication", "persistence")
 _CODE: Final = re.compile(r"[A-Z]{2,16}")
 _NOT_NOW: Final = ("max number of clients", "LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
 _ONLY_RESP2: Final = ("NOPROTO", "unknown command")
 _OLDEST: Final = 7
-_NO_LOGIN: Final = "a password is set here (REDIS_PASSWORD), and the server has none for this user"
+_NO_LOGIN: Final = "a password is set here ({}), and the server has none for this user"
 _MEANINGS: Final = (
     ("without any password configured", _NO_LOGIN),
     ("no password is set", _NO_LOGIN),
@@ -105,6 +115,8 @@ class ServerFacts:
     """Why the server does not tell of changed keys; None when it does."""
     past: Past | None = None
     """Where its data come from; None when it may not be asked, or was not."""
+    place: Endpoint | None = None
+    """Where it was found."""
 
 
 async def shake_hands(connection: Connection, login: Login, predecessor: Client | None, clock: Clock) -> ServerFacts:
@@ -114,12 +126,29 @@ async def shake_hands(connection: Connection, login: Login, predecessor: Client 
     refused credentials, CacheUnavailableError for a server that can't serve now, is too old or is none at all.
     """
     asked = await _ask(connection, _commands(login, predecessor), clock)
+    if _mode(asked.replies["HELLO"]) == "sentinel":
+        raise CacheUnavailableError("it is a sentinel: its URL begins with redis+sentinel:// and names a master")
     if _is_unknown(asked.replies["HELLO"], login.credentials):
         asked = await _ask(connection, _older_commands(login, predecessor), clock)
     for name, reply in asked.replies.items():
         if isinstance(reply, BaseException) and not name.startswith(("CLIENT", "INFO")) and not asked.spares(name):
             raise _explained(reply, name, login.credentials)
     return asked.facts()
+
+
+async def greet_sentinel(connection: Connection, credentials: Credentials, clock: Clock) -> None:
+    """Log in at a sentinel. Raises as `shake_hands`, and CacheUnavailableError for what is no sentinel."""
+    asked = await _ask(connection, {"HELLO": _hello(credentials), "CLIENT SETNAME": _SETNAME}, clock)
+    hello = asked.replies["HELLO"]
+    if isinstance(hello, BaseException):
+        raise _explained(hello, "HELLO", credentials)
+    if _mode(hello) != "sentinel":
+        raise CacheUnavailableError("it is no sentinel: the URL of a server of one's own begins with redis://")
+
+
+def _mode(hello: Reply) -> str:
+    """What kind of server says hello."""
+    return _text(hello.get(b"mode", "")) if isinstance(hello, dict) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +242,14 @@ def _untracked(replies: dict[str, Reply]) -> str | None:
 
 
 def _commands(login: Login, predecessor: Client | None) -> dict[str, Command]:
-    credentials = login.credentials
-    commands: dict[str, Command] = {"HELLO": ("HELLO", 3)}
-    if credentials.password is not None or credentials.username is not None:
-        commands["HELLO"] += ("AUTH", credentials.username or "default", credentials.password or "")
-    return {**commands, **_commands_behind(login, predecessor, ("CLIENT", "TRACKING", "ON"))}
+    behind = _commands_behind(login, predecessor, ("CLIENT", "TRACKING", "ON"))
+    return {"HELLO": _hello(login.credentials), **behind}
+
+
+def _hello(credentials: Credentials) -> Command:
+    if credentials.password is None and credentials.username is None:
+        return ("HELLO", 3)
+    return ("HELLO", 3, "AUTH", credentials.username or "default", credentials.password or "")
 
 
 def _older_commands(login: Login, predecessor: Client | None) -> dict[str, Command]:
@@ -234,7 +266,7 @@ def _commands_behind(login: Login, predecessor: Client | None, tracking: Command
     commands: dict[str, Command] = {}
     if predecessor is not None:
         commands["CLIENT KILL"] = ("CLIENT", "KILL", "ID", predecessor.id, "ADDR", predecessor.address)
-    commands["CLIENT SETNAME"] = ("CLIENT", "SETNAME", "pika-redis")
+    commands["CLIENT SETNAME"] = _SETNAME
     commands["CLIENT INFO"] = ("CLIENT", "INFO")
     if login.track:
         commands["CLIENT TRACKING"] = tracking
@@ -247,7 +279,9 @@ def _commands_behind(login: Login, predecessor: Client | None, tracking: Command
 
 def _explained(error: BaseException, name: str, credentials: Credentials) -> BaseException:
     if isinstance(error, AccessDeniedError) and error.code == "NOAUTH" and credentials.password is None:
-        return AccessDeniedError("the server asks for a password and none is set (REDIS_PASSWORD)", code="NOAUTH")
+        return AccessDeniedError(
+            f"the server asks for a password and none is set ({credentials.setting})", code="NOAUTH"
+        )
     if name not in ("HELLO", "AUTH"):
         refused = isinstance(error, CacheServerError) and not isinstance(error, AccessDeniedError)
         return CacheUnavailableError(f"{name} failed: {error}") if refused else error
@@ -261,7 +295,7 @@ def _explained(error: BaseException, name: str, credentials: Credentials) -> Bas
     if isinstance(error, AccessDeniedError):
         return AccessDeniedError(f"the server refused this user or password: {code}", code=code)
     meaning = next((meaning for words, meaning in _MEANINGS if words in said), f"the server refused {name}")
-    return CacheUnavailableError(f"{meaning}: {code}")
+    return CacheUnavailableError(f"{meaning.format(credentials.setting)}: {code}")
 
 
 def _client(info: Reply) -> Client | None:

@@ -17,13 +17,15 @@ import contextvars
 import copy
 from collections.abc import Sequence
 
-from ..errors import CacheClosedError, CacheError, CacheTimeoutError, CacheUnavailableError
-from .backoff import LONGEST_DELAY, Bucket, reconnect_delay
+from ..errors import AccessDeniedError, CacheClosedError, CacheError, CacheTimeoutError, CacheUnavailableError
+from .age import Age
+from .backoff import LONGEST_DELAY, Bucket, denied_delay, reconnect_delay
 from .connection import Command, Connection, Reply
 from .crowd import Crowd
 from .dialer import Dialer
 from .endpoint import Endpoint
-from .handshake import Client
+from .handover import hand_over
+from .handshake import Client, ServerFacts
 from .listener import Listener
 from .progress import Proof
 from .replies import Disconnected
@@ -82,12 +84,14 @@ class Link:
         self._connecting: asyncio.Task[None] | None = None
         self._attempt: object = None
         self._waiting = Crowd(loop)
+        self._pausing = Crowd(loop)
         self._began = 0.0
         self._failure: CacheError = CacheUnavailableError(f"{endpoint}: not connected")
         self._failures = 0
         self._made_at = 0.0
         self._mendings = Bucket(10, per_second=1)
         self._predecessor: Client | None = None
+        self._age = Age(loop, endpoint.max_age, self._replace)
 
     @property
     def failure(self) -> CacheError:
@@ -123,6 +127,7 @@ class Link:
         """Stop connecting. (The connection is the dialer's to close.)"""
         self._closed = True
         self._end_attempt()
+        await self._age.aclose()
         connecting = self._connecting
         if connecting is not None:
             connecting.cancel()
@@ -131,6 +136,7 @@ class Link:
     def abandon(self) -> None:
         """In a forked child, or when the loop is closed: nothing is made any more."""
         self._closed = True
+        self._age.abandon()
 
     # -- connecting --------------------------------------------------------------------------------------------
 
@@ -147,7 +153,7 @@ class Link:
         try:
             while not self._closed:
                 if self._failures:
-                    await asyncio.sleep(reconnect_delay(self._failures))
+                    await self._pausing.wait(self._pause())
                 self._begin_attempt()
                 failure = await self._connect_once()
                 if failure is None:
@@ -173,13 +179,59 @@ class Link:
             opened = await self._dialer.open(self._endpoint.limits, self._on_lost, self._on_push, self._predecessor)
         except CacheError as error:
             return error
-        connection, facts = opened
+        self._adopt(*opened)
+        return None
+
+    def _adopt(self, connection: Connection, facts: ServerFacts) -> None:
         self.connection = connection
         connection.on_resumed = self._listener.resumed
         self._listener.made(connection, facts)
         self._predecessor = facts.client
         self._made_at = self._loop.time()
-        return None
+        if self._keep:
+            self._age.begin()
+
+    def _pause(self) -> float:
+        denied = isinstance(self._failure, AccessDeniedError)
+        return (denied_delay if denied else reconnect_delay)(self._failures)
+
+    def hurry(self) -> None:
+        """What attempts failed for has changed: the next one is made at once."""
+        self._failures = 0
+        self._pausing.wake()
+
+    # -- growing old -------------------------------------------------------------------------------------------
+
+    def retire(self) -> None:
+        """Close a connection that is too old, at a moment when nobody uses it."""
+        if isinstance(self.connection, Connection) and self._loop.time() - self._made_at > self._endpoint.max_age:
+            self.connection.close("it was too old")
+
+    async def _replace(self) -> None:
+        """Make a younger connection, and let it take over from the old one."""
+        old = self.connection
+        try:
+            young, facts = await self._dialer.open(self._endpoint.limits, self._on_lost, self._on_push)
+        except CacheError:
+            self._age.begin_again()
+            return
+
+        def give_up() -> None:
+            young.close()
+            self._age.begin_again()
+
+        def take_over() -> Connection | None:
+            if old is not self.connection or self._closed or not young.usable:
+                give_up()
+                return None
+            self._listener.lost()
+            self._adopt(young, facts)
+            return young
+
+        if isinstance(old, Connection):
+            hand_over(old, take_over, give_up)
+        else:
+            give_up()
 
     def _on_lost(self, connection: Connection, reason: str) -> None:
         if connection is not self.connection:

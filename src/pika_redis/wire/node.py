@@ -11,6 +11,7 @@ refuses. The hot path of the rooms above is therefore ``await node.connection.ca
 A call has one budget: what its first attempt took counts too, and all its waiting for a connection and for the second
 attempt together takes no longer than the stall timeout. Whether there are more attempts, the retry policy says.
 
+A write that a replica refuses did not run: the connection is closed, the server found again, and the write repeated.
 A server that refuses most calls, or stalls again and again, opens the breaker: then `connection` refuses for it, and
 one PING at a time asks whether it has recovered.
 
@@ -38,23 +39,29 @@ from ..errors import (
     OverloadedError,
 )
 from ..model.clock import Clock, SystemClock
+from .address import HostPort
+from .backoff import Bucket
 from .circuit import Circuit
-from .clock import ServerClock
+from .clock import AskedClock
 from .connection import Command, Connection, Reply, ignore
 from .crowd import Crowd
 from .dialer import Dialer
 from .endpoint import Endpoint
 from .framing import Push
-from .handshake import ServerFacts, TimeSample
+from .handshake import ServerFacts
 from .link import Link, NoConnection
 from .listener import Listener, Nobody
-from .replies import Disconnected, Full, NotServing, Stalled
+from .opener import Opener
+from .progress import Proven
+from .replies import Disconnected, Full, NotServing, ReadOnly, Stalled
 from .scripts import Script
+from .sentinel import locator_of
 from .slots import Observed, ObservedBatch, Observer
 
 __all__ = ["Endpoint", "Node", "Repeat"]
 
 _ReplyT = TypeVar("_ReplyT")
+_NOT_RUN = (NotServing, ReadOnly)
 
 
 class Repeat(enum.Enum):
@@ -75,7 +82,7 @@ class Node:
         clock: Clock | None = None,
         listener: Listener | None = None,
         *,
-        track: bool | None = None,
+        track: bool = False,
     ) -> None:
         self.connection: Connection | NoConnection = NoConnection()
         """The connection T, or what stands in for it."""
@@ -83,19 +90,24 @@ class Node:
         """What the server said of itself when T was made; None before."""
         self._loop = loop
         self._clock = clock or SystemClock()
-        self._server_clock = ServerClock()
-        self._asking_time = False
+        self._server_clock = AskedClock(self._clock.monotonic)
         self._endpoint = endpoint
-        self._dialer = Dialer(loop, endpoint, self._clock)
+        self._locator = locator_of(loop, endpoint, self._clock, self._moved)
+        self._dialer = Dialer(endpoint, Opener(loop, self._clock), self._locator)
         self._listener = listener or Nobody()
-        track = listener is not None if track is None else track
         self._tracked = Link(loop, endpoint, self._dialer, self, track=track, keep=True)
         self._spare = Link(loop, endpoint, self._dialer, Nobody())
         self._circuit = Circuit(loop, self._clock, self._tracked, opened=self._refuse, closed=self._admit)
+        self._replicas_left = Bucket(1, per_second=0.2)
         self._turn = asyncio.Lock()
         self._scripts: set[str] = set()  # the digests that the server has seen from this connection
         self._waiting = Crowd(loop)
         self._ended = False
+
+    @property
+    def patience(self) -> float:
+        """Seconds without progress after which callers stop waiting."""
+        return self._endpoint.limits.stall
 
     # -- calls -----------------------------------------------------------------------------------------------
 
@@ -143,7 +155,7 @@ class Node:
     async def _served(self, commands: Sequence[Command], see: Observer | None) -> list[Reply]:
         replies = await self.ask_many(commands, see)
         first = replies[0]
-        if isinstance(first, NotServing) and all(isinstance(reply, NotServing) for reply in replies):
+        if isinstance(first, _NOT_RUN) and all(isinstance(reply, _NOT_RUN) for reply in replies):
             raise first
         return replies
 
@@ -229,6 +241,14 @@ class Node:
             await self._waiting.wait(self._endpoint.retry.pause(attempt))
             attempt += 1
 
+    def _leave_replica(self) -> None:
+        """A write went to a replica. One that was a replica from the beginning is left now and then only."""
+        role = "" if self.facts is None else self.facts.role
+        if isinstance(self.connection, Connection) and (
+            role == "master" or self._replicas_left.take(self._loop.time())
+        ):
+            self.connection.close("the server is a replica")
+
     async def _once_more(self, send: Callable[[], Awaitable[_ReplyT]], seconds: float) -> _ReplyT:
         """Send as soon as there is a connection, within so many seconds. Raises Disconnected, and as `ready`."""
         limit = asyncio.timeout(max(0.0, seconds) if math.isfinite(seconds) else None)
@@ -244,6 +264,8 @@ class Node:
     def _seen(self, lost: Disconnected) -> CacheUnavailableError:
         """Take note of a call that failed; gives the error for its caller."""
         self._circuit.failed(lost)
+        if isinstance(lost, ReadOnly):
+            self._leave_replica()
         kind: type[CacheUnavailableError] = CacheUnavailableError
         if isinstance(lost, Full):
             kind = OverloadedError
@@ -258,9 +280,7 @@ class Node:
         CacheClosedError.
         """
         if self._circuit.is_open:
-            raise CacheUnavailableError(
-                f"{self._endpoint}: it fails too often and is left alone: {self._circuit.failure}"
-            )
+            raise CacheUnavailableError(f"{self._endpoint}: it is left alone: {self._circuit.failure}")
         await self._tracked.ready()
 
     def _refuse(self) -> None:
@@ -278,6 +298,7 @@ class Node:
         if not self._circuit.is_open:
             self.connection = connection
         self.facts = facts
+        self._locator.settle(facts)
         self._scripts.clear()
         self._server_clock.forget()
         self._server_clock.sample(facts.time)
@@ -293,6 +314,7 @@ class Node:
     def lost(self) -> None:
         self._circuit.lost(self.connection)
         self.connection = NoConnection()
+        self._locator.settle(None)
         self._listener.lost()
 
     def became(self, role: str) -> bool:
@@ -300,7 +322,25 @@ class Node:
         if self.facts is None or self.facts.role == role:
             return False
         self.facts = replace(self.facts, role=role)
+        if not self._locator.believes(role):
+            self._loop.call_soon(self._moved, f"the server is not the primary any more: its role is {role}", None)
         return True
+
+    # -- where the server is -----------------------------------------------------------------------------------
+
+    def proof(self, of: Proven) -> Proven:
+        """What proves that copies in memory are true, given the proof of the connection T."""
+        return self._locator.proof(of)
+
+    def confirm(self) -> None:
+        """See to it that the server is confirmed to be the one to ask. Waits for nothing."""
+        self._locator.confirm()
+
+    def _moved(self, reason: str, place: HostPort | None) -> None:
+        """The server is elsewhere."""
+        self._dialer.leave(reason, place)
+        self._tracked.hurry()
+        self._spare.hurry()
 
     # -- the server's clock ------------------------------------------------------------------------------------
 
@@ -310,19 +350,7 @@ class Node:
 
     def server_ms(self) -> int:
         """The server's time now in milliseconds; asks for a fresh sample in passing when the last one is old."""
-        now = self._clock.monotonic()
-        if self._server_clock.due(now) and not self._asking_time and self.connection.usable:
-            with contextlib.suppress(Disconnected):
-                asked = self.connection.call(("TIME",))
-                self._asking_time = True
-                asked.add_done_callback(lambda reply: self._learn_time(reply, now))
-        return self._server_clock.now_ms(now)
-
-    def _learn_time(self, asked: asyncio.Future[Reply], sent: float) -> None:
-        self._asking_time = False
-        if not asked.cancelled() and asked.exception() is None:
-            with contextlib.suppress(TypeError, ValueError):
-                self._server_clock.sample(TimeSample.of(asked.result(), sent, self._clock.monotonic()))
+        return self._server_clock.now(self.connection)
 
     # -- connections of one's own ------------------------------------------------------------------------------
 
@@ -330,6 +358,7 @@ class Node:
     async def exclusive(self) -> AsyncIterator[Connection]:
         """The connection X, one caller at a time. Raises as `ready`."""
         async with self._turn:
+            self._spare.retire()
             await self._spare.ready()
             yield cast("Connection", self._spare.connection)
 
@@ -358,6 +387,7 @@ class Node:
             await self._tracked.aclose()
             await self._spare.aclose()
         finally:
+            await self._locator.aclose()
             await self._dialer.aclose()
 
     def abandon(self) -> None:
@@ -366,3 +396,4 @@ class Node:
         self._tracked.abandon()
         self._spare.abandon()
         self._dialer.abandon()
+        self._locator.abandon()

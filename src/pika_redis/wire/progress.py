@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from typing import Protocol
 
-__all__ = ["NEVER", "Proof", "Upload"]
+__all__ = ["NEVER", "JointProof", "Proof", "Proven", "Upload"]
 
 NEVER = -math.inf
 
@@ -28,6 +29,15 @@ class Upload:
         moved = self._backlog > 0 and taken > self._taken
         self._backlog, self._taken = backlog, taken
         return moved
+
+
+class Proven(Protocol):
+    """Something is known to have been true at a time."""
+
+    @property
+    def at(self) -> float:
+        """Seconds of our monotonic clock."""
+        ...
 
 
 class Proof:
@@ -57,3 +67,17 @@ class Proof:
         writes = self._writes
         while writes and writes[0][0] < answered:
             self.at = writes.popleft()[1]
+
+
+class JointProof:
+    """Of two things that must both be true: as old as the older one."""
+
+    __slots__ = ("_one", "_other")
+
+    def __init__(self, one: Proven, other: Proven) -> None:
+        self._one = one
+        self._other = other
+
+    @property
+    def at(self) -> float:
+        return min(self._one.at, self._other.at)

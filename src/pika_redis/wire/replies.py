@@ -13,7 +13,7 @@ from ..errors import (
     OverloadedError,
 )
 
-__all__ = ["Disconnected", "Full", "LoginDenied", "NotServing", "Stalled", "reply_error"]
+__all__ = ["Disconnected", "Full", "LoginDenied", "NotServing", "ReadOnly", "Stalled", "reply_error"]
 
 _DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 _DOWN: Final = frozenset({"LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED"})
@@ -51,6 +51,13 @@ class NotServing(Disconnected):
         super().__init__(message, sent=False)
 
 
+class ReadOnly(Disconnected):
+    """The server is a replica: it did not run the write."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=False)
+
+
 class LoginDenied(AccessDeniedError):
     """The server does not take us: no connection to it can be made."""
 
@@ -68,4 +75,6 @@ def reply_error(text: str) -> CacheError:
         return AccessDeniedError(f"the server refused: {shown}", code=code)
     if code in _DOWN or "max number of clients" in text:
         return NotServing(f"the server can't serve now: {shown}")
+    if code == "READONLY":
+        return ReadOnly(f"the server is a replica, which takes no writes: {shown}")
     return CacheServerError(f"the server answered: {shown}", code=code)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
 
-from ..errors import CacheError
-from .framing import Command, Reply
+from ..errors import CacheError, CacheUsageError
+from .framing import Command, Reply, pack_all
 
 __all__ = ["Batch", "Line", "Observed", "ObservedBatch", "Observer", "Slot", "Waiter", "ignored", "refuse"]
 
@@ -128,6 +128,15 @@ class Waiter:
     def has_left(self) -> bool:
         """Whether nobody waits for any of the replies any more."""
         return all(_caller_of(slot).done() for slot in self.slots)
+
+    def enter(self, queue: Callable[[bytes, Sequence[Slot]], None]) -> None:
+        """There is room: the commands go, or are refused because they can't be packed."""
+        try:
+            packed = pack_all(self.commands)
+        except CacheUsageError as error:
+            self.refuse(error)
+        else:
+            queue(packed, self.slots)
 
     def refuse(self, error: CacheError) -> None:
         """The commands will not be sent."""
