@@ -26,21 +26,26 @@ def servers_of(stage: Stage) -> list[EmbeddedServer]:
 
 
 @pytest.mark.slow
-@pytest.mark.ci
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
-    "kind", [pytest.param("valkey", marks=pytest.mark.valkey), pytest.param("redis", marks=pytest.mark.redis)]
+    ("kind", "seconds"),
+    [
+        pytest.param("valkey", 20, marks=[pytest.mark.valkey, pytest.mark.ci]),
+        pytest.param("redis", 45, marks=pytest.mark.redis),
+    ],
 )
-async def test_the_promise_holds_while_everything_fails_and_nothing_is_left_behind(kind: ServerKind) -> None:
+async def test_the_promise_holds_while_everything_fails_and_nothing_is_left_behind(
+    kind: ServerKind, seconds: float
+) -> None:
     if find_server(kind) is None:
         pytest.skip(f"no {kind}-server")
     told: list[str] = []
-    report = await soak(Soak(seconds=45, every=1.5, kind=kind, processes=2, tasks=4, keys=40, seed=4), told.append)
+    report = await soak(Soak(seconds=seconds, every=1.5, kind=kind, processes=2, tasks=4, keys=40, seed=4), told.append)
     assert report.held, report.to_text()
     assert report.conclusive
-    assert len(report.windows) >= 15
+    assert len(report.windows) >= seconds // 3
     assert report.figures.availability == 1
-    assert len(report.figures.during) > 1000
+    assert len(report.figures.during) > 500
     assert told[0].startswith("chaos on ")
     assert "seed 4" in told[0]
 
@@ -49,9 +54,9 @@ async def test_the_promise_holds_while_everything_fails_and_nothing_is_left_behi
 @pytest.mark.parametrize(
     ("topology", "kinds"),
     [
-        ("standalone", 20),
-        pytest.param("sentinel", 9, marks=[pytest.mark.slow, pytest.mark.ci]),
-        pytest.param("cluster", 9, marks=[pytest.mark.slow, pytest.mark.ci]),
+        pytest.param("standalone", 20, marks=[pytest.mark.slow, pytest.mark.ci]),
+        pytest.param("sentinel", 9, marks=pytest.mark.slow),
+        pytest.param("cluster", 9, marks=pytest.mark.slow),
     ],
 )
 def test_every_fault_can_be_begun_and_ended(topology: Topology, kinds: int) -> None:
