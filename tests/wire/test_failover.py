@@ -103,7 +103,7 @@ async def test_under_load_no_call_fails_for_want_of_the_primary(
 
         await until(healthy)
         done.set()
-        assert sum(await asyncio.gather(*working)) > 1000
+        assert all(await asyncio.gather(*working))  # each of them made calls
         assert await port_of(service) != old.port
 
 
