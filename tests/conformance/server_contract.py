@@ -354,7 +354,7 @@ class ServerContract(AncestorExamples, ConformanceSuite):
         assert "sesame" not in str(caught.value)
         for insisting in ({"lazy_connect": False}, {"on_unavailable": "raise"}):
             with pytest.raises(AccessDeniedError):
-                async with RedisService(url, retry_attempts=0, **insisting):  # type: ignore[arg-type]
+                async with RedisService(url, retry_attempts=0, **insisting):
                     pass
         async with RedisService(url) as starting:
             assert await starting.get("k") is None
