@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -53,6 +52,7 @@ from .link import Link, NoConnection
 from .listener import Listener, Nobody
 from .opener import Opener
 from .progress import Proven
+from .repeat import Repeat
 from .replies import Disconnected, Full, NotServing, ReadOnly, Stalled
 from .scripts import Script
 from .sentinel import locator_of
@@ -62,14 +62,6 @@ __all__ = ["Endpoint", "Node", "Repeat"]
 
 _ReplyT = TypeVar("_ReplyT")
 _NOT_RUN = (NotServing, ReadOnly)
-
-
-class Repeat(enum.Enum):
-    """Whether a command may be sent again when its outcome is unknown."""
-
-    ALWAYS = "always"
-    UNSENT = "unsent"
-    NEVER = "never"
 
 
 class Node:

@@ -30,6 +30,12 @@ async def test_an_open_socket_is_one() -> None:
     assert await residue() - before == Residue()
 
 
+async def test_classes_that_do_not_say_where_they_are_from_are_not_ours() -> None:
+    strange = type("Strange", (), {"__module__": property()})()
+    assert await residue() - await residue() == Residue()
+    del strange
+
+
 async def test_a_service_that_is_open_is_seen_and_one_that_was_closed_is_not(server: EmbeddedServer) -> None:
     async with RedisService(server.url):  # what is made once for the process is there from now on
         pass
