@@ -76,12 +76,12 @@ class Near:
         on_restart: OnRestart = "epoch",
     ) -> None:
         self.node = node = Node(loop, endpoint, clock, self, track=max_bytes > 0)
-        self.standing = Standing(loop, degraded, lambda: node.connection, on_restart)
+        self.watches = watches = Watches(loop)
+        self.standing = Standing(loop, degraded, lambda: node.connection, on_restart, given_up=watches.wake_all)
         self.tracks = False
         """Whether the server tells of changes; when it doesn't, nothing is kept and nonces are read with each entry."""
         self.nonces = Nonces()
         self.journal = degraded.journal
-        self.watches = Watches(loop)
         self.unsent = Unsent(loop, self.node)
         self.copies: dict[str, Record] = {}
         self.proof: Proven = Proof()
