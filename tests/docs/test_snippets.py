@@ -18,7 +18,7 @@ from ..silence import complaints
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[gr]*/*.md"))]
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-SLOW = re.compile(r"testing\.checker|EmbeddedCluster")
+SLOW = re.compile(r"testing\.(checker|chaos)|EmbeddedCluster")
 FAULT = re.compile(r"\.(kill|stall)\(\)")
 _OUTAGE = re.compile(r"^the server can't be used, .*\n", re.MULTILINE)
 SHELL = re.compile(r"^\$ (pika-redis .*)$", re.MULTILINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -78,6 +79,12 @@ def test_the_text_tells_all_and_which_fault_came_before_a_violation() -> None:
         "'cut' began 500.0 ms before the read",
     ):
         assert part in text
+
+
+def test_the_errors_of_calls_are_told_with_their_number() -> None:
+    found = dataclasses.replace(report(Window("cut", 1, 2)), failures=("CacheServerError: no",) * 2)
+    assert "  2 failed: CacheServerError: no" in found.to_text().splitlines()
+    assert found.to_dict()["failures"] == {"CacheServerError: no": 2}
 
 
 def test_the_figures_are_json() -> None:

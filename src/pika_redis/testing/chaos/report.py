@@ -32,6 +32,8 @@ class ChaosReport:
     """What the services left behind when they were closed."""
     complaints: Sequence[str]
     """What the processes said that a clean one doesn't say."""
+    failures: Sequence[str] = ()
+    """The errors of calls that should have been answered."""
 
     @cached_property
     def broken(self) -> list[Violation]:
@@ -80,6 +82,7 @@ class ChaosReport:
             "longest_staleness_in_failovers_ms": round(self.worst_excused_ms, 3),
             "leaked": self.left._asdict(),
             "complaints": list(self.complaints),
+            "failures": dict(Counter(self.failures)),
             "checked": checked.to_dict() | {"examples": self._stories()},
         }
 
@@ -97,6 +100,7 @@ class ChaosReport:
             ("complaints", f"{len(self.complaints)}", "; ".join(self.complaints[:_SHOWN])),
         ]
         lines = [f"{name:14}{figure:>12}   {remark}".rstrip() for name, figure, remark in rows]
+        lines += [f"  {number} failed: {error}" for error, number in Counter(self.failures).most_common(_SHOWN)]
         return "\n".join([*lines, "", *self.checked.table(), *(f"  {story}" for story in self._stories())])
 
     @cached_property

@@ -100,4 +100,4 @@ def _judged(fleet: Fleet, windows: Sequence[Window], topology: Topology) -> Chao
     verdict = judge(history, plan.tags_of, _ALL, lives_ns=plan.lives_ns, changes=plan.changes, allowed=allowed)
     trace = trace_of(history, verdict.examples[0], plan.tags_of) if verdict.examples else ()
     checked = Report(plan, verdict, fleet.server_name, trace)
-    return ChaosReport(checked, windows, figures_of(history, windows), fleet.left, fleet.complaints())
+    return ChaosReport(checked, windows, figures_of(history, windows), fleet.left, fleet.complaints(), fleet.failures())

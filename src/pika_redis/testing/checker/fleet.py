@@ -33,6 +33,7 @@ from .log import History
 from .plan import Plan
 from .residue import Residue
 from .worker import Orders
+from .workload import FAILED_MARK
 
 __all__ = ["CheckerError", "Fleet"]
 
@@ -131,8 +132,14 @@ class Fleet:
 
     def complaints(self) -> list[str]:
         """The lines that workers wrote of exceptions nobody took, coroutines nobody awaited, sockets nobody closed."""
-        lines = [line for worker in self._workers for line in worker.errors.read_text(errors="replace").splitlines()]
-        return [line for line in lines if any(sign in line for sign in _COMPLAINTS)]
+        return [line for line in self._said() if any(sign in line for sign in _COMPLAINTS)]
+
+    def failures(self) -> list[str]:
+        """The errors that calls raised, but for `add`: the first hundred of each worker."""
+        return [line.removeprefix(FAILED_MARK) for line in self._said() if line.startswith(FAILED_MARK)]
+
+    def _said(self) -> list[str]:
+        return [line for worker in self._workers for line in worker.errors.read_text(errors="replace").splitlines()]
 
     def history(self) -> History:
         """What has been logged so far; read it before the fleet is left."""
