@@ -5,6 +5,8 @@ SHELL  := /bin/sh
 PYTHON ?= python3.13 python3.12 python3.11 python3.14 python3 python
 VENV   ?= .venv
 ARGS   ?=
+SECONDS ?= 300
+SEED    ?=
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv --quiet
 PYTEST := $(BIN)/python -m pytest
@@ -16,7 +18,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all unit check lint types layers fix bench lock clean
+.PHONY: help demo test test-all unit check lint types layers fix bench chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -53,6 +55,9 @@ fix: $(VENV)/.ready-dev ## let ruff repair and format
 
 bench: $(VENV)/.ready-dev ## the benchmarks, side by side with other libraries
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(VENV)/.ready-test ## the soak: a fleet while servers and network fail (5 minutes; SECONDS=, SEED=, ARGS=)
+	@$(BIN)/python -m pika_redis.testing.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean: ## remove environments, caches and build products
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

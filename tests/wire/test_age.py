@@ -166,7 +166,9 @@ async def test_the_connection_of_ones_own_grows_old_too() -> None:
 @on_both_loops
 async def test_under_load_no_call_fails_and_every_reply_is_the_callers(server: EmbeddedServer, prefix: str) -> None:
     diary = Diary()
-    node = Node(asyncio.get_running_loop(), Endpoint(server.host, server.port, max_age=0.01), listener=diary)
+    node = Node(
+        asyncio.get_running_loop(), Endpoint(server.host, server.port, max_age=0.01), listener=diary, track=True
+    )
     swaps = 20
 
     async def work(number: int) -> None:

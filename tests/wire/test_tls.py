@@ -33,6 +33,8 @@ class Papers:
         client = self.authority.issue_cert("pika@example.org")
         self.client = self._write("client", *client.cert_chain_pems)
         self.client_key = self._write("client-key", client.private_key_pem)
+        stranger = trustme.CA().issue_cert("pika@example.org")
+        self.stranger = self._write("stranger", stranger.private_key_and_cert_chain_pem)
         self.client_whole = self._write("client-whole", client.private_key_and_cert_chain_pem)
         server = self.authority.issue_cert("127.0.0.1", "localhost")
         self.server = self._write("server", *server.cert_chain_pems)
@@ -117,7 +119,10 @@ async def test_a_server_that_asks_for_a_certificate(redis_server: EmbeddedServer
             async with RedisService(url + own) as service:
                 await service.set("k", "v")
                 assert await service.get("k") == "v"
-        assert "sesame" not in await unanswered(url)
+        for refused in (url, f"{url}&tls_cert_file={papers.stranger}"):
+            said = await unanswered(refused)
+            assert "asks for a certificate" in said
+            assert "sesame" not in said
 
 
 async def test_a_server_that_speaks_in_the_clear_hears_no_password(papers: Papers) -> None:

@@ -19,7 +19,8 @@ from .near import Near
 __all__ = ["Keyspace"]
 
 _PAGE = 1000
-_WAIT_SHARE = 0.6  # (the server looks at the time ten times a second) of the time without progress after which callers stop waiting
+_WAIT_SHARE = 0.6
+"""Of the time without progress after which callers stop waiting: the server looks at its clock ten times a second."""
 
 
 class Keyspace:
@@ -77,18 +78,22 @@ class Keyspace:
         return cast("int", reached)
 
     async def health(self) -> HealthReport:
-        """PING, timed. Never raises."""
+        """PING, timed, and the question for the role, which may have changed. Never raises."""
         node = self._nears.get().node
         status = HealthStatus.UNHEALTHY  # also of a server that refuses the login: it serves nobody
         try:
             await node.ready()
             began = time.perf_counter()
-            await node.connection.call(("PING",))
+            alive, hello = await node.connection.call_many([("PING",), ("HELLO",)])
+            if isinstance(alive, Exception):
+                raise alive
         except CacheError as error:
             if node.connection.usable and isinstance(error, AccessDeniedError):
                 status = HealthStatus.DEGRADED  # logged in, without the right to PING
             return HealthReport(status, "redis", False, None, None, None, str(error))
         latency = (time.perf_counter() - began) * 1000
+        if isinstance(hello, dict):
+            node.became(str(hello.get(b"role", b"unknown"), "utf-8", "replace"))
         facts = node.facts
         server = None if facts is None else f"{facts.name} {facts.version}"
         role = None if facts is None else facts.role

@@ -76,12 +76,12 @@ class Near:
         on_restart: OnRestart = "epoch",
     ) -> None:
         self.node = node = Node(loop, endpoint, clock, self, track=max_bytes > 0)
-        self.standing = Standing(loop, degraded, lambda: node.connection, on_restart)
+        self.watches = watches = Watches(loop)
+        self.standing = Standing(loop, degraded, lambda: node.connection, on_restart, given_up=watches.wake_all)
         self.tracks = False
         """Whether the server tells of changes; when it doesn't, nothing is kept and nonces are read with each entry."""
         self.nonces = Nonces()
         self.journal = degraded.journal
-        self.watches = Watches(loop)
         self.unsent = Unsent(loop, self.node)
         self.copies: dict[str, Record] = {}
         self.proof: Proven = Proof()
@@ -152,8 +152,13 @@ class Near:
         return True
 
     def keep(self, key: str, record: Record, size: int) -> None:
-        """Hold a copy of what a tracked read gave. Within the parser."""
+        """Hold a copy of what a tracked read gave. Within the parser.
+
+        Not while the server is not trusted: it may not have been told yet that the entry, or its tag, has ended.
+        """
         self._drop(key)
+        if self.standing.cut:
+            return
         record.key = key
         record.size = _OVERHEAD + len(key) + size
         record.ends = self._ends(record)
@@ -183,6 +188,7 @@ class Near:
         """These were invalidated by this process, whether the server knows or not."""
         for key in keys:
             self._left.end(key)
+            self.nonces.part(key)
             self.changed(key)
 
     def end_everything(self) -> None:

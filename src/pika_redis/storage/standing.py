@@ -52,6 +52,8 @@ class Standing:
         degraded: Degraded,
         connection: Callable[[], Connection | NoConnection],
         on_restart: OnRestart = "epoch",
+        *,
+        given_up: Callable[[], None],
     ) -> None:
         self.cut = False
         """Whether reads are to be answered from memory."""
@@ -60,6 +62,7 @@ class Standing:
         self._journal = degraded.journal
         self._connection = connection
         self._on_restart = on_restart
+        self._given_up = given_up
         self._past: Past | None = None
         self._known = False
         self._heard = 0.0
@@ -76,6 +79,7 @@ class Standing:
         elif not self._ended:
             self.cut = True
             self._degraded.enter(str(error))
+            self._given_up()
         if self.cut and self._connection().usable:
             self._later()
 

@@ -28,15 +28,9 @@ __all__ = ["EmbeddedSentinels"]
 
 _FORMED_WITHIN = 30.0
 _LOOK_TIMEOUT = 1.0
-_WHILE_MEETING = ("PUBLISH-PERIOD", 100, "INFO-PERIOD", 200, "PING-PERIOD", 300)
-_USUAL = (
-    "PUBLISH-PERIOD",
-    2000,
-    "INFO-PERIOD",
-    10000,
-    "PING-PERIOD",
-    300,
-)  # shorter ones make it find no replica good enough
+_REDIAL = ("PING-PERIOD", 300)  # below 200 it takes every replica for one that has not been heard of lately
+_WHILE_MEETING = (*_REDIAL, "PUBLISH-PERIOD", 100, "INFO-PERIOD", 200)
+_USUAL = (*_REDIAL, "PUBLISH-PERIOD", 2000, "INFO-PERIOD", 10000)
 
 
 class EmbeddedSentinels:

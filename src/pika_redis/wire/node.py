@@ -74,7 +74,7 @@ class Node:
         clock: Clock | None = None,
         listener: Listener | None = None,
         *,
-        track: bool | None = None,
+        track: bool = False,
     ) -> None:
         self.connection: Connection | NoConnection = NoConnection()
         """The connection T, or what stands in for it."""
@@ -87,7 +87,6 @@ class Node:
         self._locator = locator_of(loop, endpoint, self._clock, self._moved)
         self._dialer = Dialer(endpoint, Opener(loop, self._clock), self._locator)
         self._listener = listener or Nobody()
-        track = listener is not None if track is None else track
         self._tracked = Link(loop, endpoint, self._dialer, self, track=track, keep=True)
         self._spare = Link(loop, endpoint, self._dialer, Nobody())
         self._circuit = Circuit(loop, self._clock, self._tracked, opened=self._refuse, closed=self._admit)
@@ -273,9 +272,7 @@ class Node:
         CacheClosedError.
         """
         if self._circuit.is_open:
-            raise CacheUnavailableError(
-                f"{self._endpoint}: it fails too often and is left alone: {self._circuit.failure}"
-            )
+            raise CacheUnavailableError(f"{self._endpoint}: it is left alone: {self._circuit.failure}")
         await self._tracked.ready()
 
     def _refuse(self) -> None:

@@ -21,12 +21,14 @@ from .address import HostPort
 from .connection import Connection, LossHandler, PushHandler, ignore
 from .endpoint import Endpoint
 from .limits import Limits
-from .replies import LoginDenied
+from .replies import Disconnected, LoginDenied
 
 __all__ = ["Opener"]
 
 _HEAD_START = 0.25
 _GOODBYE = 1.0  # seconds for transports to close their sockets, which takes a few turns of the loop
+_REFUSED_CLIENT = "; over TLS a server hangs up so when it asks for a certificate and trusts not ours (tls_cert_file)"
+"""In TLS 1.3 that comes after the handshake, and often without the alert that says why: a reset overtakes it."""
 
 _SockAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 _Address: TypeAlias = tuple[int, _SockAddress]  # with the family before it
@@ -59,7 +61,8 @@ class Opener:
         except AccessDeniedError as error:
             raise LoginDenied(f"{endpoint}: {error}", code=error.code) from error
         except CacheError as error:
-            raise CacheUnavailableError(f"{endpoint}: {error}") from error
+            hint = _REFUSED_CLIENT if endpoint.tls is not None and type(error) is Disconnected else ""
+            raise CacheUnavailableError(f"{endpoint}: {error}{hint}") from error
         except TimeoutError as error:
             what = "connection" if endpoint.tls is None else "connection over TLS"
             raise CacheTimeoutError(f"{endpoint}: no {what} within {endpoint.connect_timeout:g} s") from error

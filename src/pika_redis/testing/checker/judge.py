@@ -11,7 +11,9 @@ its `as_of` is the end of the call. A stale read is *outdated* as well when the 
 C began: then a user saw old data; else the load merely began too early and was lucky.
 
 What is allowed depends on who answered (`ALLOWED_NS`): nothing for the server, a bounded age for memory and joined
-loads. But of what the same process invalidated itself, no tier may give anything ("own" violations).
+loads. But of what the same process invalidated itself, no tier may give anything ("own" violations). A change that
+returned while the server was gone (its tier is DEGRADED) binds its own process alone; the server is told later, which
+the history holds as a change of its own, and that binds all.
 
 The staleness of a read is the time from the end of the first change that should have stopped it to the read's start.
 
@@ -156,13 +158,14 @@ def judge(
     *,
     lives_ns: int | None = None,
     changes: frozenset[Kind] = CHANGES,
+    allowed: Mapping[Tier, int] = ALLOWED_NS,
 ) -> Verdict:
     """Judge a history, in any order of operations. `tags_of` gives the tags that a row's entries carry.
 
     An iterator is kept in memory, since the history is walked several times; a `History` is read again instead.
     `examples` is how many violations the verdict shows in full. `lives_ns` is how long a stored value may be served,
     None = for ever. `changes` are the kinds that end what was loaded before: not MARK_STALE where stale values are
-    served on purpose.
+    served on purpose. `allowed` is the staleness that each tier is allowed.
     """
     operations = list(history) if iter(history) is history else history
     verdict = Verdict(began=_FOREVER)
@@ -174,7 +177,7 @@ def judge(
             over_ns = facts.lives.over_ns(read)
             figures.over_ns = max(figures.over_ns, over_ns)
             found = facts.look_at(read)
-            broken = found is not None and _counted(found, figures)
+            broken = found is not None and _counted(found, figures, allowed)
             if not broken and over_ns > OVER_AGE_NS:
                 found = Violation(read, None, read.as_of, 0, own=False, outdated=False, over_ns=over_ns)
                 broken = True
@@ -196,12 +199,12 @@ def _keep_first(examples: list[Violation], found: Violation | None, most: int) -
         del examples[most:]
 
 
-def _counted(found: Violation, figures: TierFigures) -> bool:
+def _counted(found: Violation, figures: TierFigures, allowed: Mapping[Tier, int]) -> bool:
     """Count a stale read; whether it is a violation."""
     figures.stale += 1
     figures.outdated += found.outdated
     figures.worst_ns = max(figures.worst_ns, found.stale_ns)
-    broken = found.own or found.cause is None or found.stale_ns > ALLOWED_NS[found.read.tier]
+    broken = found.own or found.cause is None or found.stale_ns > allowed[found.read.tier]
     figures.violations += broken
     return broken
 
@@ -246,13 +249,14 @@ class _Facts:
         self._sets: dict[int, int] = {}
         for one in operations:
             kind = one.kind
-            verdict.kinds[kind] += 1
+            verdict.kinds[kind] += not (kind in CHANGES and one.version)
             verdict.began = min(verdict.began, one.start)
             verdict.ended = max(verdict.ended, one.end)
             lives.note(one)
             if kind in ends:
                 target = target_of(one)
-                changes[target].append(one)
+                if one.tier is not Tier.DEGRADED:
+                    changes[target].append(one)
                 own[target, one.process].append(one)
             if kind is Kind.SET or kind is Kind.ADD:
                 self._sets[one.origin] = one.end
@@ -274,9 +278,11 @@ class _Facts:
             return Violation(read, None, 0, 0, own=False, outdated=True)
         targets = self._targets_of(read.subject)
         cause = _first([self._changes.get(target) for target in targets], as_of, read.start)
+        own = _first([self._own.get((target, read.process)) for target in targets], as_of, read.start)
+        if own is not None:
+            cause = own if cause is None or own.end < cause.end else cause
         if cause is None:
             return None
-        own = _first([self._own.get((target, read.process)) for target in targets], as_of, read.start)
         stale_ns = read.start - cause.end
         return Violation(read, own or cause, as_of, stale_ns, own=own is not None, outdated=self._outdated(read))
 
@@ -291,11 +297,9 @@ class _Facts:
         commits = self._commits.get(read.subject)
         if commits is None or read.version == 0:
             return False
-        newest = max(
-            self._changes[target].last_start(read.start)
-            for target in self._targets_of(read.subject)
-            if target in self._changes
-        )
+        known = [self._changes.get(target) for target in self._targets_of(read.subject)]
+        known += [self._own.get((target, read.process)) for target in self._targets_of(read.subject)]
+        newest = max(changes.last_start(read.start) for changes in known if changes is not None)
         return read.version < (commits.until(newest) or 0)
 
     def _targets_of(self, row: int) -> tuple[Target, ...]:

@@ -19,6 +19,7 @@ from .access import Naming
 from .database import Database
 from .history import Kind, Operation
 from .log import Log
+from .outages import Outages
 from .plan import Plan
 from .reads import LoadFailed, Reads, Step, is_none, neighbours
 
@@ -47,6 +48,7 @@ class Workload:
         self._database = database
         self._log = log
         self._names = Naming(plan)
+        self._outages = Outages(service, log)
         reads = Reads(plan, process, service, database, log)
         self._origins = reads.origins
         changes: dict[Step, float] = {
@@ -66,11 +68,12 @@ class Workload:
         while left != 0 and monotonic_ns() < deadline_ns:
             row = int(plan.keys * dice.random() ** _SKEW)
             (step,) = dice.choices(self._steps, self._weights)
+            self._outages.settle()
             started = monotonic_ns()
             try:
                 await step(row)
             except (CacheError, LoadFailed):
-                self._log.write(Operation(Kind.FAILED, started, monotonic_ns(), row))
+                self._log.write(Operation(Kind.FAILED, started, monotonic_ns(), row, version=int(step == self._add)))
             await asyncio.sleep(dice.random() * plan.think_ms / 1000)
             left = None if left is None else left - 1
 
@@ -152,7 +155,7 @@ class Workload:
             start = monotonic_ns()
         end = monotonic_ns()
         self._log.write(Operation(Kind.HOLD, entered, end, row))
-        self._log.write(Operation(kind, start, end, row))
+        self._outages.log_change(Operation(kind, start, end, row))
 
     async def _clear(self, row: int) -> None:
         self._commit(row)
@@ -164,4 +167,4 @@ class Workload:
         await change
         end = monotonic_ns()
         for subject in subjects:
-            self._log.write(Operation(kind, start, end, subject, origin=origin))
+            self._outages.log_change(Operation(kind, start, end, subject, origin=origin))
