@@ -206,6 +206,7 @@ class Link:
         """Close a connection that is too old, at a moment when nobody uses it."""
         if isinstance(self.connection, Connection) and self._loop.time() - self._made_at > self._endpoint.max_age:
             self.connection.close("it was too old")
+            self._failures = 0  # it was no failure
 
     async def _replace(self) -> None:
         """Make a younger connection, and let it take over from the old one."""

@@ -291,10 +291,8 @@ class Sentinel:
         address = told_of(push, self._sentinels.master)
         if address is None or address == (self._place or self._tried):
             return
-        if self._session_host is not None:
-            self._prefer(self._session_host)  # others may not have heard of it yet, and are not believed:
         if self._epoch >= 0:
-            self._epoch += 1  # at least that is the number of a failover after the one that is known
+            self._epoch += 1  # at least; sentinels that have not heard of it yet are not believed
         self._leave(address)
 
 
