@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
 from pika_redis import NotReplicatedError, RedisService
 from pika_redis.storage.standing import came_back_old
 from pika_redis.testing import EmbeddedServer
+from pika_redis.wire.framing import Reply
 from pika_redis.wire.handshake import Past
 
 from ..wire.fake_server import Relay
@@ -94,6 +95,25 @@ async def test_the_epoch_ends_once_for_the_whole_fleet(own: EmbeddedServer, flee
         assert await service.get("a") is None
     with Raw(own) as shell:
         assert shell("GET", "pika:#e")[-8:] != epoch[-8:]
+
+
+async def test_it_ends_for_a_service_that_raises_too_and_that_shows(own: EmbeddedServer) -> None:
+    async with RedisService(own.url, on_unavailable="raise") as service:
+        await filled(own, service)
+        await service.delete("a")
+        seen: list[bool] = []
+        standing = near_of(service).standing
+        judge = standing._judge
+
+        def look(replies: Sequence[Reply], settles: Sequence[Callable[[], None]]) -> None:
+            seen.append(service.counts.degraded)
+            judge(replies, settles)
+
+        standing._judge = look  # type: ignore[method-assign]
+        await restarted(own, service)
+        assert await service.get_many(["a", "b"]) == [None, None]
+        assert seen == [True]
+        assert not service.counts.degraded
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("replay", [None, "old", None]), ("trust", ["old", "old", "old"])])

@@ -215,6 +215,7 @@ class RedisService(Service):
             return NullStore()
         if self._config.address.kind == "memory":
             return self._memory.beside(namespace)
+        self._degraded.epochs.add(namespace.epoch_key)
         records = Records(self._codec, self._counters)
         kind = RemoteStore if self._near_bytes else ServerOnlyStore
         server = kind(self._nears, namespace, records, self._clock, self._counters)

@@ -59,13 +59,13 @@ class Degraded:
                 return
             self._since = self.now()
             self._told = not quiet
+        self.counters.degraded = True
         self.shelf.clear()
         if not quiet:
             self._tell(reason)
 
     def _tell(self, reason: str) -> None:
         self.reason = reason
-        self.counters.degraded = True
         self.counters.outages += 1
         _log.warning("the server can't be used, the cache answers from this process's memory: %s", reason)
 

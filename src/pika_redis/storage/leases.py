@@ -20,20 +20,19 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
 
 from ..codec.envelope import IDENTITY, render
-from ..errors import CacheServerError, LoadFailedError
+from ..errors import CacheServerError, CacheUnavailableError, LoadFailedError
 from ..model.entry import Capture, Draft, Failure, Found, Hold, Outcome, Terms
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
 from ..wire.scripts import KEEP, RELEASE, RENEW, REPLACE
-from ..wire.slots import ignored
 from .namespace import Namespace
 from .near import Near
 from .reader import Reader
@@ -159,8 +158,25 @@ class Leases:
     @staticmethod
     def _let_go(near: Near, where: str, token: bytes) -> None:
         """Whoever wanted the lease or claim is gone; nobody else shall wait for it. Waits for nothing."""
-        with contextlib.suppress(Disconnected):
-            near.node.connection.call(RELEASE.command(where, (token,))).add_done_callback(ignored)
+
+        def answered(asked: asyncio.Future[Reply]) -> None:
+            if not asked.cancelled() and isinstance(asked.exception(), Disconnected):
+                near.journal.keep_lease(where, token)
+
+        try:
+            near.node.connection.call(RELEASE.command(where, (token,))).add_done_callback(answered)
+        except Disconnected:
+            near.journal.keep_lease(where, token)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _giving_back(near: Near, where: str, token: bytes) -> Iterator[None]:
+        """The lease or claim is ours no more afterwards; when the server can't be told now, it is later."""
+        try:
+            yield
+        except CacheUnavailableError:
+            near.journal.keep_lease(where, token)
+            raise
 
     def _capture(self, near: Near, found: Found, tags: Sequence[str]) -> Capture:
         """The nonces as they are now, before the load; where the server tells nothing, as they were read last."""
@@ -262,10 +278,12 @@ class Leases:
         """
         near = self._nears.get()
         mark = b"F" + os.urandom(IDENTITY - 1) + failure.to_bytes()
-        if hold.claim:
-            await near.node.run(REPLACE, self._namespace.claim_key(key), (whole(hold.claim), mark, _ms(seconds)))
-        elif hold.renewable:
-            await near.node.run(REPLACE, key, (hold.identity, mark, _ms(seconds)))
+        if not hold.renewable:
+            return
+        where, token = self._place(key, hold)
+        with self._giving_back(near, where, token):
+            before = whole(token) if hold.claim else token
+            await near.node.run(REPLACE, where, (before, mark, _ms(seconds)))
 
     async def release(self, key: str, hold: Hold) -> Outcome:
         """Nothing will be stored. Raises as `begin`."""
@@ -284,7 +302,8 @@ class Leases:
                 self._tags.learn(near, tags, reply[-1])
             return reply
 
-        ours, held, *_ = await near.node.run_with(RELEASE, where, (token,), after, see)
+        with self._giving_back(near, where, token):
+            ours, held, *_ = await near.node.run_with(RELEASE, where, (token,), after, see)
         unchanged = bool(ours) if not hold.claim else _identity(held, hold.identity) == hold.identity
         return Outcome.CURRENT if unchanged and self._tags.holds(near, hold.capture) else Outcome.OVERTAKEN
 

@@ -191,11 +191,6 @@ class Near:
             self.nonces.part(key)
             self.changed(key)
 
-    def end_everything(self) -> None:
-        """All that this process holds was invalidated."""
-        self._left.clear()
-        self._forget()
-
     def ends_deleted(self, keys: Sequence[str], epoch_key: str) -> Observer:
         """The same as `ends_copies`, for a delete, which is remembered for a server that may forget it."""
 

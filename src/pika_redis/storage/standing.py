@@ -21,6 +21,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from ..errors import AccessDeniedError
@@ -29,7 +30,7 @@ from ..wire.connection import Command, Connection, Reply
 from ..wire.handshake import Past, ServerFacts
 from ..wire.link import NoConnection
 from ..wire.replies import Disconnected
-from ..wire.scripts import END_AGAIN, INVAL, ROTATE
+from ..wire.scripts import END_AGAIN, INVAL, RELEASE, ROTATE
 from ..wire.slots import ObservedBatch, ignored
 from .degraded import Degraded
 
@@ -38,6 +39,7 @@ __all__ = ["OnRestart", "Standing", "came_back_old"]
 _log = logging.getLogger("pika_redis")
 OnRestart: TypeAlias = Literal["epoch", "replay", "trust"]
 """What to do when a server answers that is not the one that was known."""
+_Owed: TypeAlias = tuple[Command, Callable[[], None]]  # what is sent, and what to do when it was answered well
 _PAGE: Final = 500
 _CAUSE: Final = 8
 _MARGIN: Final = 1.5  # seconds: the server counts its uptime in whole ones
@@ -65,8 +67,7 @@ class Standing:
         self._given_up = given_up
         self._past: Past | None = None
         self._known = False
-        self._heard = 0.0
-        self._extra: list[tuple[Command, Sequence[str]]] = []  # beside the journal: what another server must be told
+        self._extra: list[Command] = []  # beside the journal: what another server must be told
         self._asking = False
         self._attempts = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -92,14 +93,12 @@ class Standing:
         if self._extra and not self.cut:
             self.cut = True
             self._degraded.enter("another server answers, or the same one was restarted", quiet=True)
-        if self.cut or self._journal.waiting:
-            self._try()
+        self._try_if_due()
 
     def resume(self) -> None:
         """A stall is over, or the breaker has closed."""
         self._attempts = 0
-        if self.cut or self._journal.waiting:
-            self._try()
+        self._try_if_due()
 
     def end(self) -> None:
         """The loop ends."""
@@ -112,32 +111,48 @@ class Standing:
 
     # -- coming back ----------------------------------------------------------------------------------------------
 
-    def _news(self, before: Past | None, now: Past | None, heard: float) -> list[tuple[Command, Sequence[str]]]:
+    def _news(self, before: Past | None, now: Past | None, heard: float) -> list[Command]:
         """What a server must be told that may be another one, or may have forgotten."""
         if before is not None and now is not None and before.run_id == now.run_id:
             if before.replication_id == now.replication_id:
                 return []
             return self._repeated(heard)
         if now is not None and self._on_restart == "epoch" and came_back_old(now, self._degraded.now() - heard):
-            return [(_rotation(epoch, now), ()) for epoch in self._degraded.epochs]
+            return [_rotation(epoch, now) for epoch in self._degraded.epochs]
         return self._repeated(heard)
 
-    def _repeated(self, heard: float) -> list[tuple[Command, Sequence[str]]]:
-        keys = self._journal.to_repeat(heard)
-        return [(END_AGAIN.command(page, ()), ()) for page in _pages(keys)]
+    def _repeated(self, heard: float) -> list[Command]:
+        return [END_AGAIN.command(page, ()) for page in _pages(self._journal.to_repeat(heard))]
+
+    def _owed(self) -> list[_Owed]:
+        """All that the server must have been told before it is trusted."""
+        return [
+            *((command, _nothing) for command in self._extra),
+            *((INVAL.command(page, ()), partial(self._settled, page)) for page in _pages(self._journal.to_delete())),
+        ]
+
+    def _settled(self, keys: Sequence[str]) -> None:
+        self._journal.settled(keys)
+        self._degraded.counters.replayed += len(keys)
+
+    def _try_if_due(self) -> None:
+        if self.cut or self._journal.owes:
+            self._try()
 
     def _try(self) -> None:
         """Tell the server what it has missed, and ask whether it serves."""
         self._stop_timer()
         if self._asking or self._ended:
             return
-        waiting = [(INVAL.command(page, ()), page) for page in _pages(self._journal.to_delete())]
-        told = [*self._extra, *waiting]
-        commands: list[Command] = [*(command for command, _ in told), ("PING",)]
+        owed, leases = self._owed(), self._journal.leases()
+        gives = [RELEASE.command(place, (held,)) for place, held in leases]
+        commands: list[Command] = [*gives, *(command for command, _ in owed), ("PING",)]
 
         def see(replies: Reply) -> Reply:
             assert isinstance(replies, list)
-            self._judge(replies, [keys for _, keys in told])
+            for place, held in leases:  # whatever it says: they end by themselves
+                self._journal.given_back(place, held)
+            self._judge(replies[len(leases) :], [settle for _, settle in owed])
             return replies
 
         future: asyncio.Future[list[Reply]] = self._loop.create_future()
@@ -150,13 +165,12 @@ class Standing:
             return
         self._asking = True
 
-    def _judge(self, replies: Sequence[Reply], keys: Sequence[Sequence[str]]) -> None:
+    def _judge(self, replies: Sequence[Reply], settles: Sequence[Callable[[], None]]) -> None:
         """Within the parser."""
         *told, alive = replies
-        settled = [key for reply, page in zip(told, keys, strict=True) if not _failed(reply) for key in page]
-        self._journal.settled(settled)
-        self._degraded.counters.replayed += len(settled)
-        for reply in told:
+        for reply, settle in zip(told, settles, strict=True):
+            if not _failed(reply):
+                settle()
             if isinstance(reply, AccessDeniedError):
                 _log.error("what was invalidated while the server was gone can't be deleted there: %s", reply)
         if isinstance(alive, Disconnected) or any(map(_failed, told)) or self._journal.waiting:
@@ -169,7 +183,7 @@ class Standing:
 
     def _answered(self, _: asyncio.Future[list[Reply]]) -> None:
         self._asking = False
-        if (self.cut or self._journal.waiting) and self._connection().usable:
+        if (self.cut or self._journal.owes) and self._connection().usable:
             self._later()
 
     def _later(self) -> None:
@@ -197,6 +211,10 @@ def _rotation(epoch_key: str, server: Past) -> Command:
     cause = hashlib.blake2b(server.run_id.encode(), digest_size=_CAUSE).digest()
     value = b"T" + os.urandom(8) + b"\xff\xff\xff\xff" + cause
     return ROTATE.command(epoch_key, (value, _CAUSE))
+
+
+def _nothing() -> None:
+    """Nothing is to be settled."""
 
 
 def _pages(keys: Sequence[str]) -> list[Sequence[str]]:

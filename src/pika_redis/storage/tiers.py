@@ -64,7 +64,6 @@ class Tiers:
         self.hit = server.hit
         self.now_ms = server.now_ms
         self.new_token = server.new_token
-        degraded.epochs.add(server.namespace.epoch_key)
 
     # -- reading ----------------------------------------------------------------------------------------------
 

@@ -93,11 +93,6 @@ class Link:
         self._predecessor: Client | None = None
         self._age = Age(loop, endpoint.max_age, self._replace)
 
-    @property
-    def failure(self) -> CacheError:
-        """Why there is no connection, or why the last one was lost."""
-        return self._failure
-
     async def ready(self) -> None:
         """Wait for a usable connection, at most the stall timeout.
 
