@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+from collections.abc import Iterator
+
+import pytest
 
 from pika_redis import RedisService
 from pika_redis.testing import EmbeddedServer
 from pika_redis.testing.checker.residue import Residue, residue
+
+
+@pytest.fixture(autouse=True)
+def what_was_there_before_is_not_looked_at() -> Iterator[None]:
+    """All that a whole run of the tests has left in memory would be walked each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 async def test_nothing_is_nothing() -> None:
