@@ -5,9 +5,12 @@ SHELL  := /bin/sh
 PYTHON ?= python3.13 python3.12 python3.11 python3.14 python3 python
 VENV   ?= .venv
 ARGS   ?=
+JOBS   ?= 2
+SECONDS ?= 300
+SEED    ?=
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv --quiet
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # uv trusts what the machine trusts, like git does; pyright is pinned and need not ask the network for a newer one.
 export UV_SYSTEM_CERTS ?= 1
@@ -16,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all unit check lint types layers fix bench lock clean
+.PHONY: help demo test test-all slice unit check lint types layers fix bench chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -25,11 +28,14 @@ help: ## list the commands
 demo: $(VENV)/.ready-demo ## the main job on real data: a service without and with the cache (under a minute)
 	@$(BIN)/pika-redis demo $(ARGS)
 
-test: $(VENV)/.ready-test ## the tests, without the slow ones (at most 5 minutes)
+test: $(VENV)/.ready-test ## the tests, without the slow ones (at most 5 minutes; JOBS=0: one after another)
 	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(VENV)/.ready-dev ## every test (at most 45 minutes)
 	@$(PYTEST) $(ARGS)
+
+slice: $(VENV)/.ready-dev ## the slow tests that .ci/run runs too
+	@$(PYTEST) -m "slow and ci" $(ARGS)
 
 unit: $(VENV)/.ready-test ## the fast tests that need no server
 	@$(PYTEST) -m "not slow and not valkey and not redis" --ignore=tests/house $(ARGS)
@@ -53,6 +59,9 @@ fix: $(VENV)/.ready-dev ## let ruff repair and format
 
 bench: $(VENV)/.ready-dev ## the benchmarks, side by side with other libraries
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(VENV)/.ready-test ## the soak: a fleet while servers and network fail (5 minutes; SECONDS=, SEED=, ARGS=)
+	@$(BIN)/python -m pika_redis.testing.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean: ## remove environments, caches and build products
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -19,7 +19,10 @@ CacheTimeoutError CacheUnavailableError CacheUsageError CommandRefusedError Conf
 LoadFailedError LoadTimeoutError LockLostError LockNotAcquiredError NotAnIntegerError NotReplicatedError
 OutcomeUnknownError OverloadedError SerializationError UnstableArgumentError ValueTooLargeError
 """
-TESTING = "ConformanceSuite EmbeddedServer FakeClock age_entries find_server free_port refuses unique_prefix"
+TESTING = """
+ConformanceSuite EmbeddedCluster EmbeddedSentinels EmbeddedServer FakeClock FaultyWire age_entries find_server
+free_port refuses unique_prefix until_healthy
+"""
 
 
 def test_the_face_has_exactly_these_names() -> None:

@@ -352,9 +352,12 @@ class ServerContract(AncestorExamples, ConformanceSuite):
         with pytest.raises(AccessDeniedError) as caught:
             await wrong.connect()
         assert "sesame" not in str(caught.value)
-        with pytest.raises(AccessDeniedError):
-            async with RedisService(url, retry_attempts=0):
-                pass
+        for insisting in ({"lazy_connect": False}, {"on_unavailable": "raise"}):
+            with pytest.raises(AccessDeniedError):
+                async with RedisService(url, retry_attempts=0, **insisting):
+                    pass
+        async with RedisService(url) as starting:
+            assert await starting.get("k") is None
         await wrong.aclose()
 
     async def test_the_server_tells_its_name_and_role(self, service: RedisService) -> None:

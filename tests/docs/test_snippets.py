@@ -18,6 +18,8 @@ from ..silence import complaints
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[gr]*/*.md"))]
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SLOW = re.compile(r"testing\.(checker|chaos)|EmbeddedCluster")
+FAULT = re.compile(r"\.(kill|stall)\(\)")
 _OUTAGE = re.compile(r"^the server can't be used, .*\n", re.MULTILINE)
 SHELL = re.compile(r"^\$ (pika-redis .*)$", re.MULTILINE)
 
@@ -28,9 +30,7 @@ def _snippets() -> list[object]:
         text = page.read_text("utf-8")
         for block in FENCE.finditer(text):
             line = text.count("\n", 0, block.start()) + 2
-            marks = (
-                [pytest.mark.slow, pytest.mark.ci] if "testing.checker" in block.group(1) else []
-            )  # it takes seconds
+            marks = [pytest.mark.slow, pytest.mark.ci] if SLOW.search(block.group(1)) else []
             found.append(pytest.param(block.group(1), id=f"{page.relative_to(ROOT)}:{line}", marks=marks))
     return found
 
@@ -55,7 +55,7 @@ def test_a_snippet_runs_as_a_reader_would_type_it(code: str, valkey_server: Embe
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    told = _OUTAGE.sub("", ran.stderr) if ".kill()" in code else ran.stderr
+    told = _OUTAGE.sub("", ran.stderr) if FAULT.search(code) else ran.stderr
     assert complaints(told) == ""
 
 

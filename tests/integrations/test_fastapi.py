@@ -143,7 +143,7 @@ class Small:
         (None, "NoneType"),
         ("redis://", "str"),
     ],
-    ids=str,
+    ids=["class", "too small", "number", "none", "text"],
 )
 def test_what_is_no_whole_service_is_refused_at_once(wrong: Any, shown: str) -> None:
     app = FastAPI()

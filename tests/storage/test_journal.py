@@ -77,6 +77,19 @@ def test_what_was_written_since_is_not_repeated() -> None:
     assert kept.to_repeat(0.0) == ["b"]
 
 
+def test_leases_are_kept_until_they_are_given_back_and_not_without_end() -> None:
+    kept = journal(most=2)
+    kept.keep_lease("a", b"1")
+    kept.keep_lease("a", b"2")
+    kept.given_back("a", b"1")
+    assert (kept.leases(), kept.owes, kept.waiting) == ([("a", b"2")], True, 0)
+    kept.given_back("a", b"2")
+    assert not kept.owes
+    for key in ("a", "b", "c"):
+        kept.keep_lease(key, b"1")
+    assert kept.leases() == [("c", b"1")]
+
+
 def test_a_forked_child_has_missed_nothing() -> None:
     kept = journal()
     kept.miss(["a"], "e")

@@ -11,6 +11,11 @@ from pika_redis import MemoryCacheService
 from .interleave import CHANGES, FOUND, Race, Script, every_order, watched
 from .threads import SYNC_CHANGES, ThreadRace
 
+THREADED = [
+    pytest.param(change, marks=() if change in {"delete", "invalidate_tags"} else pytest.mark.slow)
+    for change in SYNC_CHANGES
+]
+
 
 def race(change: str, **wanted: Any) -> Race:
     service = MemoryCacheService()
@@ -43,7 +48,7 @@ async def test_the_same_orders_make_a_cache_aside_by_hand_stale(change: str) -> 
 
 
 @pytest.mark.parametrize("found", ["absent", "marked stale"])
-@pytest.mark.parametrize("change", SYNC_CHANGES)
+@pytest.mark.parametrize("change", THREADED)
 def test_no_order_of_two_reading_threads_and_a_writing_one_gives_a_stale_read(
     change: str, found: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,9 +57,7 @@ def test_no_order_of_two_reading_threads_and_a_writing_one_gives_a_stale_read(
     assert orders > 100
 
 
-@pytest.mark.parametrize(
-    "change", [pytest.param(change, marks=() if change == "delete" else pytest.mark.slow) for change in SYNC_CHANGES]
-)
+@pytest.mark.parametrize("change", THREADED)
 def test_the_same_orders_of_threads_make_a_cache_aside_by_hand_stale(
     change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -184,7 +184,7 @@ async def test_another_role_ends_all_copies(near: RedisService, fake: TrackingSe
         await asyncio.sleep(0)
         await near_of(near).node.call(("ECHO", "x"))
     assert near_of(near).copies == {}
-    facts = near_of(near).node.facts
+    facts = near_of(near).single.facts
     assert facts is not None
     assert facts.role == "slave"
     await near.get("k")
@@ -269,7 +269,7 @@ async def test_who_does_not_listen_is_cut_by_the_server_and_serves_nothing_from_
 async def test_between_two_connections_nothing_is_served(near: RedisService, fake: TrackingServer) -> None:
     """Also when nobody noticed that one was lost: the new one was told of nothing that the old one read."""
     held = near_of(near)
-    held.made(held.node.connection, held.node.facts)  # type: ignore[arg-type]
+    held.made(held.node.connection, held.single.facts)  # type: ignore[arg-type]
     assert served(near) is None
 
 

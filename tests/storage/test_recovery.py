@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
 from pika_redis import NotReplicatedError, RedisService
 from pika_redis.storage.standing import came_back_old
 from pika_redis.testing import EmbeddedServer
+from pika_redis.wire.framing import Reply
 from pika_redis.wire.handshake import Past
 
 from ..wire.fake_server import Relay
@@ -96,6 +97,25 @@ async def test_the_epoch_ends_once_for_the_whole_fleet(own: EmbeddedServer, flee
         assert shell("GET", "pika:#e")[-8:] != epoch[-8:]
 
 
+async def test_it_ends_for_a_service_that_raises_too_and_that_shows(own: EmbeddedServer) -> None:
+    async with RedisService(own.url, on_unavailable="raise") as service:
+        await filled(own, service)
+        await service.delete("a")
+        seen: list[bool] = []
+        standing = near_of(service).standing
+        judge = standing._judge
+
+        def look(replies: Sequence[Reply], settles: Sequence[Callable[[], None]]) -> None:
+            seen.append(service.counts.degraded)
+            judge(replies, settles)
+
+        standing._judge = look  # type: ignore[method-assign]
+        await restarted(own, service)
+        assert await service.get_many(["a", "b"]) == [None, None]
+        assert seen == [True]
+        assert not service.counts.degraded
+
+
 @pytest.mark.parametrize(("policy", "kept"), [("replay", [None, "old", None]), ("trust", ["old", "old", "old"])])
 async def test_what_to_do_about_old_data_is_a_setting(own: EmbeddedServer, policy: str, kept: list[str | None]) -> None:
     async with RedisService(own.url, on_restart=policy) as service:  # type: ignore[arg-type]
@@ -175,11 +195,14 @@ async def test_a_durable_delete_says_how_many_replicas_have_heard_of_it(
     pair: tuple[EmbeddedServer, EmbeddedServer, Relay, Relay],
 ) -> None:
     primary, replica, _, replication = pair
-    async with RedisService(primary.url, stall_timeout=0.5) as service:
+    async with (
+        RedisService(primary.url, stall_timeout=20) as patient,
+        RedisService(primary.url, stall_timeout=0.5) as service,
+    ):
         await service.set("k", "old", tags=["t"])
-        assert await service.delete("k", durable=1) is True
-        assert await service.delete("k", durable=1) is False
-        await service.invalidate_tags(["t"], durable=1)
+        assert await patient.delete("k", durable=1) is True
+        assert await patient.delete("k", durable=1) is False
+        await patient.invalidate_tags(["t"], durable=1)
         with Raw(replica) as there:
             assert there("EXISTS", service.name_of("k"), "pika:#t:t") == 0
         with pytest.raises(NotReplicatedError, match="1 of 2 replicas") as caught:

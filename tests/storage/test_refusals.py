@@ -90,6 +90,29 @@ async def test_what_a_server_refuses_to_delete_is_read_by_nobody_and_deleted_lat
     assert (await service.health_check()).status is HealthStatus.HEALTHY
 
 
+async def test_what_is_asked_of_a_server_that_refused_to_delete_brings_no_copy_to_life(
+    own: EmbeddedServer, shell: Raw
+) -> None:
+    """`set` reads the nonces of its tags there, `add` the entry; both still stand as they were."""
+    stop, go = WRITES_STOP["NOREPLICAS"]
+    async with RedisService(own.url) as service:
+        await service.set("tagged", "old", tags=["t"])
+        await service.set("k", "old")
+        await service.get_many(["tagged", "k"])
+        assert {"pika:tagged", "pika:k"} <= near_of(service).copies.keys()
+        stop(own, shell)
+        await service.invalidate_tags(["t"])
+        await service.delete("k")
+        await service.set("other", 1, tags=["t"])
+        with pytest.raises((CacheServerError, CacheUnavailableError)):
+            await service.add("absent", 1)
+        assert await service.add("k", 1) is False
+        assert await service.get_many(["tagged", "k"]) == [None, None]
+        go(own, shell)
+        await back(service)
+        assert await service.get_many(["tagged", "k", "other"]) == [None, None, None]
+
+
 @pytest.mark.parametrize("error", WRITES_STOP)
 async def test_who_wants_to_know_is_told_by_the_servers_own_word(own: EmbeddedServer, shell: Raw, error: str) -> None:
     async with RedisService(own.url, on_unavailable="raise", retry_attempts=0) as service:

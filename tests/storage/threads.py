@@ -32,20 +32,24 @@ SYNC_CHANGES: dict[str, SyncChange] = {
 
 
 class ThreadTurns:
-    """Threads stop at turns; one of them goes on when no other moves."""
+    """Threads stop at turns; one of them goes on when no other moves.
+
+    Those who wait are chosen from in the order of the actors, not in that of their coming, which no one decides: the
+    same choices must give the same run.
+    """
 
     def __init__(self, choose: Choice) -> None:
         self._choose = choose
         self._changed = threading.Condition()
         self._moving = 0
-        self._waiting: list[threading.Event] = []
+        self._waiting: dict[str, threading.Event] = {}
         self.step = 0
 
     def take(self) -> None:
         """Stop here until it is this thread's turn."""
         turn = threading.Event()
         with self._changed:
-            self._waiting.append(turn)
+            self._waiting[threading.current_thread().name] = turn
         self.rest()
         assert turn.wait(_PATIENCE)
 
@@ -71,7 +75,7 @@ class ThreadTurns:
             finally:
                 self.rest()
 
-        threads = [threading.Thread(target=act, args=(actor,)) for actor in actors]
+        threads = [threading.Thread(target=act, args=(actor,), name=str(at)) for at, actor in enumerate(actors)]
         self._moving = len(threads)
         for thread in threads:
             thread.start()
@@ -82,7 +86,8 @@ class ThreadTurns:
                     break
                 self.step += 1
                 self._moving += 1
-                self._waiting.pop(self._choose(len(self._waiting))).set()
+                names = sorted(self._waiting)
+                self._waiting.pop(names[self._choose(len(names))]).set()
         for thread in threads:
             thread.join(_PATIENCE)
         assert errors == []
@@ -121,7 +126,9 @@ class ThreadRace:
         class Landing(threading.Event):
             def wait(self, timeout: float | None = None) -> bool:
                 turns[0].rest()
-                return super().wait(timeout)
+                landed = super().wait(timeout)
+                turns[0].take()  # or it would go on beside the one that led
+                return landed
 
             def set(self) -> None:
                 super().set()

@@ -11,7 +11,7 @@ from pika_redis.testing import EmbeddedCluster, find_server
 from pika_redis.testing.server import ServerKind
 from pika_redis.testing.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.ci]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from pika_redis.errors import ArgumentError
+from pika_redis.errors import ArgumentError, CacheUnavailableError
 from pika_redis.testing import EmbeddedSentinels, find_server
 from pika_redis.testing.server import ServerKind
 from pika_redis.testing.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.ci]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(
@@ -48,6 +48,26 @@ def test_a_failover_may_be_asked_for(sentinels: EmbeddedSentinels) -> None:
     new = sentinels.failover()
     assert new is not old
     assert sentinels.primary is new
+
+
+def test_restarted_sentinels_know_what_they_knew(sentinels: EmbeddedSentinels) -> None:
+    new = sentinels.failover()
+    sentinels.settle()
+    for sentinel in sentinels.sentinels:
+        sentinel.kill()
+    with pytest.raises(CacheUnavailableError, match="no sentinel answers"):
+        _ = sentinels.primary
+    for sentinel in sentinels.sentinels:
+        sentinel.restart()
+    assert sentinels.primary is new
+
+
+@pytest.mark.valkey
+def test_a_password_is_told_to_replicas_and_sentinels() -> None:
+    with EmbeddedSentinels.start(sentinels=1, quorum=1, name="cache", config={"requirepass": "a/b"}) as watched:
+        (sentinel,) = watched.sentinels
+        assert watched.url == f"redis+sentinel://:a%2Fb@127.0.0.1:{sentinel.port}/cache"
+        assert watched.execute(watched.primary, "SET", "foo", "1") == b"OK"
 
 
 def test_numbers_that_make_no_sense_are_refused() -> None:

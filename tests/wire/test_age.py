@@ -13,7 +13,7 @@ from pika_redis.wire.connection import Connection
 from pika_redis.wire.endpoint import Endpoint
 from pika_redis.wire.node import Node, Repeat
 
-from .fake_server import Relay
+from .fake_server import FakeServer, Relay
 from .test_link import linked
 from .test_listener import Diary
 from .timing import VirtualLoop, in_virtual_time, on_both_loops, settled
@@ -126,16 +126,49 @@ async def test_one_that_is_not_kept_is_closed_at_a_moment_when_nobody_uses_it() 
     assert dialer.opened[0].usable
     await asyncio.sleep(2)
     link.retire()
-    assert not dialer.opened[0].usable
+    assert dialer.opened[0].hung_up
     await link.ready()
     assert link.connection is dialer.opened[1]
     await link.aclose()
 
 
+@in_virtual_time
+async def test_a_young_one_that_is_lost_before_its_turn_is_not_taken() -> None:
+    link, dialer, _ = linked(Endpoint(max_age=600))
+    await link.ready()
+    old = dialer.opened[0]
+    await asyncio.sleep(479)
+    dialer.hold = asyncio.Event()
+    await asyncio.sleep(242)
+    call = old.call(("GET", "a"))
+    dialer.hold.set()
+    await settled(10)
+    dialer.opened[1].connection_lost(None)
+    old.data_received(b"+a\r\n")
+    assert await call == b"a"
+    assert link.connection is old
+    assert old.usable
+    await link.aclose()
+
+
+async def test_the_connection_of_ones_own_grows_old_too() -> None:
+    async with FakeServer().running() as server:
+        node = Node(asyncio.get_running_loop(), Endpoint("127.0.0.1", server.port, max_age=0.02))
+        async with node.exclusive() as first:
+            assert first.usable
+        await asyncio.sleep(0.03)
+        async with node.exclusive() as second:
+            assert second is not first
+        assert first.hung_up
+        await node.aclose()
+
+
 @on_both_loops
 async def test_under_load_no_call_fails_and_every_reply_is_the_callers(server: EmbeddedServer, prefix: str) -> None:
     diary = Diary()
-    node = Node(asyncio.get_running_loop(), Endpoint(server.host, server.port, max_age=0.01), listener=diary)
+    node = Node(
+        asyncio.get_running_loop(), Endpoint(server.host, server.port, max_age=0.01), listener=diary, track=True
+    )
     swaps = 20
 
     async def work(number: int) -> None:

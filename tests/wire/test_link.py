@@ -132,6 +132,24 @@ async def test_attempts_follow_one_another_and_the_pauses_grow() -> None:
 
 
 @in_virtual_time
+async def test_when_the_cause_has_changed_the_next_attempt_is_made_at_once() -> None:
+    loop = asyncio.get_running_loop()
+    link, dialer, _ = linked()
+    dialer.usual = AccessDeniedError("wrong password", code="WRONGPASS")
+    for _ in range(20):
+        with pytest.raises(AccessDeniedError):
+            await link.ready()
+        await asyncio.sleep(1)
+    dialer.usual = None
+    link.hurry()
+    now = loop.time()
+    await settled(10)
+    assert dialer.times[-1] == now
+    assert link.connection.usable
+    await link.aclose()
+
+
+@in_virtual_time
 async def test_who_is_told_of_a_failure_gets_an_error_of_its_own() -> None:
     link, dialer, _ = linked()
     dialer.usual = AccessDeniedError("wrong password", code="WRONGPASS")

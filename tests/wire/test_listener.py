@@ -43,7 +43,7 @@ class Diary:
 
 def node_for(server: FakeServer, diary: Diary) -> Node:
     endpoint = Endpoint("127.0.0.1", server.port, limits=Limits())
-    return Node(asyncio.get_running_loop(), endpoint, listener=diary)
+    return Node(asyncio.get_running_loop(), endpoint, listener=diary, track=True)
 
 
 @on_both_loops

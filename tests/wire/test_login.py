@@ -17,6 +17,7 @@ from pika_redis.errors import CacheTimeoutError
 from pika_redis.model.secret import Secret
 from pika_redis.testing import EmbeddedServer
 from pika_redis.wire.backoff import denied_delay
+from pika_redis.wire.embedded import ServerKind
 from pika_redis.wire.endpoint import Credentials, Endpoint
 from pika_redis.wire.link import Link
 from pika_redis.wire.login import credentials_of
@@ -164,7 +165,7 @@ async def test_a_password_that_changes(server: EmbeddedServer, prefix: str, user
         asked += 1
         return current if user is None else (user, current)
 
-    kind = "redis" if "redis-server" in repr(server) else "valkey"
+    kind: ServerKind = "redis" if "redis-server" in repr(server) else "valkey"
     with EmbeddedServer.start(kind, unix=unix, config={"user": f"{name} on >first ~* &* +@all"}) as own:
         url = own.url.replace("unix:///", "unix:///")
         async with RedisService(url, key_prefix=prefix, credentials=login, lazy_connect=False) as service:

@@ -8,6 +8,7 @@ import pytest
 
 from pika_redis.errors import CacheUnavailableError
 from pika_redis.testing import EmbeddedServer
+from pika_redis.wire.embedded import ServerKind
 from pika_redis.wire.endpoint import Endpoint
 from pika_redis.wire.limits import Limits
 from pika_redis.wire.node import Node, Repeat
@@ -80,7 +81,7 @@ async def test_many_writes_that_are_refused_together_make_one_new_connection() -
 
 
 async def test_a_real_server_that_was_demoted(server: EmbeddedServer, prefix: str) -> None:
-    kind = "redis" if "redis-server" in repr(server) else "valkey"
+    kind: ServerKind = "redis" if "redis-server" in repr(server) else "valkey"
     with EmbeddedServer.start(kind) as old, EmbeddedServer.start(kind) as new:
         async with Name(old.port).running() as name:
             assert isinstance(name, Name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pika_redis.wire.embedded import free_port
 from pika_redis.wire.tls import tls_context
 
 from ..storage.tracking_server import TrackingServer
+from .fake_sentinel import FakePrimary, FakeSentinel
 from .fake_server import FakeServer
 from .timing import on_both_loops
 
@@ -31,10 +33,20 @@ class Papers:
         client = self.authority.issue_cert("pika@example.org")
         self.client = self._write("client", *client.cert_chain_pems)
         self.client_key = self._write("client-key", client.private_key_pem)
+        stranger = trustme.CA().issue_cert("pika@example.org")
+        self.stranger = self._write("stranger", stranger.private_key_and_cert_chain_pem)
         self.client_whole = self._write("client-whole", client.private_key_and_cert_chain_pem)
         server = self.authority.issue_cert("127.0.0.1", "localhost")
         self.server = self._write("server", *server.cert_chain_pems)
         self.server_key = self._write("server-key", server.private_key_pem)
+
+    def issued(self, name: str, *names: str, ends: datetime | None = None) -> dict[str, str]:
+        """The directives of a server with these names, whose certificate is good until then."""
+        paper = self.authority.issue_cert(*names, not_after=ends)
+        return {
+            "tls_cert_file": self._write(name, *paper.cert_chain_pems),
+            "tls_key_file": self._write(f"{name}-key", paper.private_key_pem),
+        }
 
     def _write(self, name: str, *blobs: trustme.Blob) -> str:
         path = self.folder / f"{name}.pem"
@@ -55,7 +67,7 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 
 
 @contextlib.contextmanager
-def redis_behind(papers: Papers, clients: str) -> Iterator[int]:
+def redis_behind(papers: Papers, clients: str, **directives: str) -> Iterator[int]:
     """The TLS port of a server that asks clients for certificates, or doesn't."""
     port = free_port()
     config = {
@@ -65,6 +77,7 @@ def redis_behind(papers: Papers, clients: str) -> Iterator[int]:
         "tls-key-file": papers.server_key,
         "tls-auth-clients": clients,
         "requirepass": "sesame",
+        **{name.replace("_", "-"): value for name, value in directives.items()},
     }
     with EmbeddedServer.start("redis", config=config):
         yield port
@@ -106,7 +119,10 @@ async def test_a_server_that_asks_for_a_certificate(redis_server: EmbeddedServer
             async with RedisService(url + own) as service:
                 await service.set("k", "v")
                 assert await service.get("k") == "v"
-        assert "sesame" not in await unanswered(url)
+        for refused in (url, f"{url}&tls_cert_file={papers.stranger}"):
+            said = await unanswered(refused)
+            assert "asks for a certificate" in said
+            assert "sesame" not in said
 
 
 async def test_a_server_that_speaks_in_the_clear_hears_no_password(papers: Papers) -> None:
@@ -117,6 +133,87 @@ async def test_a_server_that_speaks_in_the_clear_hears_no_password(papers: Paper
     assert b"sesame" not in heard
     assert "TLS" in said
     assert "sesame" not in said
+
+
+@pytest.mark.parametrize("verify", [True, False])
+async def test_a_real_server_whose_certificate_has_expired(
+    redis_server: EmbeddedServer, papers: Papers, verify: bool
+) -> None:
+    yesterday = datetime.now(tz=UTC) - timedelta(days=1)
+    expired = papers.issued(f"expired-{verify}", "127.0.0.1", ends=yesterday)
+    with redis_behind(papers, "no", **expired) as port:
+        url = f"rediss://:sesame@127.0.0.1:{port}?tls_ca_file={papers.ca}&tls_verify={verify}"
+        if verify:
+            said = await unanswered(url)
+            assert "certificate has expired" in said
+            assert "sesame" not in said
+        else:
+            async with RedisService(url, lazy_connect=False) as service:
+                assert await service.execute("PING") == b"PONG"
+
+
+async def test_a_real_server_with_another_name(redis_server: EmbeddedServer, papers: Papers) -> None:
+    with redis_behind(papers, "no", **papers.issued("elsewhere", "cache.example.org")) as port:
+        said = await unanswered(f"rediss://:sesame@localhost:{port}?tls_ca_file={papers.ca}")
+        assert "match" in said
+        assert "localhost" in said
+        assert "sesame" not in said
+
+
+async def test_a_real_server_that_knows_nothing_newer_than_one_point_one(
+    redis_server: EmbeddedServer, papers: Papers
+) -> None:
+    with redis_behind(papers, "no", tls_protocols="TLSv1.1", tls_ciphers="DEFAULT:@SECLEVEL=0") as port:
+        said = await unanswered(f"rediss://:sesame@127.0.0.1:{port}?tls_ca_file={papers.ca}")
+        assert "version" in said.lower() or "protocol" in said.lower()
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+async def test_sentinels_and_servers_over_tls(redis_server: EmbeddedServer, papers: Papers) -> None:
+    secure = {
+        "tls-ca-cert-file": papers.ca,
+        "tls-cert-file": papers.server,
+        "tls-key-file": papers.server_key,
+        "tls-auth-clients": "no",
+    }
+    port, watching = free_port(), free_port()
+    with contextlib.ExitStack() as stack:
+        primary = stack.enter_context(EmbeddedServer.start("redis", config={**secure, "tls-port": str(port)}))
+        sentinel = {
+            **secure,
+            "tls-port": str(watching),
+            "tls-replication": "yes",
+            "sentinel monitor": f"mymaster 127.0.0.1 {port} 1",
+        }
+        stack.enter_context(EmbeddedServer.start("redis", sentinel=True, config=sentinel))
+        hosts = f"rediss+sentinel://localhost:{watching}/mymaster"
+        async with RedisService(f"{hosts}?tls_ca_file={papers.ca}", lazy_connect=False) as service:
+            await service.set("k", "v")
+            assert await service.get("k") == "v"
+            assert f"tcp_port:{primary.port}" in (await service.execute("INFO", "server")).decode()
+        assert "certificate" in await unanswered(f"{hosts}?sentinel_password=sesame")
+        plain = await unanswered(hosts.replace("rediss", "redis"))
+        assert "no sentinel of mymaster can be asked" in plain
+
+
+async def test_sentinels_in_the_clear_hear_no_password_meant_for_tls(papers: Papers) -> None:
+    async with FakeSentinel(("127.0.0.1", 1)).running() as sentinel:
+        url = f"rediss+sentinel://:sesame@127.0.0.1:{sentinel.port}/mymaster?sentinel_password=sesame"
+        assert "TLS" in await unanswered(f"{url}&tls_ca_file={papers.ca}")
+        assert b"sesame" not in b"".join(part for talk in sentinel.talks for part in talk.segments)
+        assert sentinel.commands == []
+
+
+async def test_a_primary_in_the_clear_hears_no_password_meant_for_tls(papers: Papers) -> None:
+    primary = FakePrimary()
+    async with primary.running():
+        sentinel = FakeSentinel(primary.place)
+        async with sentinel.running(tls=papers.shown_by("127.0.0.1")):
+            url = f"rediss+sentinel://:sesame@127.0.0.1:{sentinel.port}/mymaster?tls_ca_file={papers.ca}"
+            assert "TLS" in await unanswered(url)
+            assert sentinel.sent("SENTINEL")
+            assert b"sesame" not in b"".join(part for talk in primary.talks for part in talk.segments)
 
 
 # -- who is believed ---------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ class RedisService(Service):
         self._is_cluster = resolved.address.kind == "cluster"
         self._execution: Execution = ClusterExecution() if self._is_cluster else SingleExecution()
         shelf = Shelf(resolved.l1_max_bytes, resolved.max_value_bytes, self._counters)
-        self._degraded = Degraded(shelf, self._counters, self._clock.monotonic)
+        self._degraded = Degraded(shelf, self._counters, self._clock.monotonic, resolved.degraded_ttl)
         self._memory = MemoryStore(shelf, self._namespace, codec, self._clock, self._counters)
         store = self._store_of(self._namespace)
         waits = resolved.enabled and resolved.address.kind != "memory"
@@ -216,7 +216,6 @@ class RedisService(Service):
                 self._degraded,
                 self._near_bytes,
                 on_restart=self._config.on_restart,
-                degraded_ttl=self._config.degraded_ttl,
             )
         return Near(loop, endpoint, self._clock, self._degraded, self._near_bytes, on_restart=self._config.on_restart)
 
@@ -225,6 +224,7 @@ class RedisService(Service):
             return NullStore()
         if self._config.address.kind == "memory":
             return self._memory.beside(namespace)
+        self._degraded.epochs.add(namespace.epoch_key)
         records = Records(self._codec, self._counters)
         kinds = (ClusterStore, ClusterOnlyStore) if self._is_cluster else (RemoteStore, ServerOnlyStore)
         server = kinds[not self._near_bytes](self._nears, namespace, records, self._clock, self._counters)
@@ -236,7 +236,6 @@ class RedisService(Service):
             server,
             self._memory.beside(namespace),
             self._degraded,
-            degraded_ttl=options.degraded_ttl,
             stale_if_error=options.stale_if_error,
         )
 

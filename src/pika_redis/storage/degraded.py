@@ -25,12 +25,14 @@ _QUIET = 60.0
 class Degraded:
     """The degraded mode of one service. From any thread."""
 
-    def __init__(self, shelf: Shelf, counters: Counters, now: Callable[[], float]) -> None:
+    def __init__(self, shelf: Shelf, counters: Counters, now: Callable[[], float], ttl: float = 30.0) -> None:
+        """`ttl` = seconds for which what is at hand may be served in place of what the server would say."""
         self.journal = Journal(now)
         self.shelf = shelf
         """Values that were loaded since the cut."""
         self.counters = counters
         self.now = now
+        self.ttl = ttl
         self.epochs: set[str] = set()
         """The epochs' keys of the namespaces that were used."""
         self.reason = ""
@@ -59,13 +61,13 @@ class Degraded:
                 return
             self._since = self.now()
             self._told = not quiet
+        self.counters.degraded = True
         self.shelf.clear()
         if not quiet:
             self._tell(reason)
 
     def _tell(self, reason: str) -> None:
         self.reason = reason
-        self.counters.degraded = True
         self.counters.outages += 1
         _log.warning("the server can't be used, the cache answers from this process's memory: %s", reason)
 

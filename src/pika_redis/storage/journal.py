@@ -7,8 +7,11 @@ Two lists of full keys, entries, tags and epochs alike, since all of them are en
   that was restarted from a file, may not have heard of them; then they are deleted once more, but not what is no entry
   of ours by then: somebody may be counting there.
 
-Both are bounded. What no longer fits ends the epoch of its namespace: every entry of it, in one key. (Counters carry no
-epoch; a counter whose delete did not fit stays.)
+Beside them stand leases and claims that this process could not give back, by what they hold: nobody in the fleet would
+load until they end. They are given back on the same way, and forgotten when there are too many: others wait then.
+
+Both lists are bounded. What no longer fits ends the epoch of its namespace: every entry of it, in one key. (Counters
+carry no epoch; a counter whose delete did not fit stays.)
 """
 
 from __future__ import annotations
@@ -41,12 +44,38 @@ class Journal:
         self._lock = threading.Lock()
         self._waiting: dict[str, str] = {}  # key -> the epoch's key of its namespace
         self._acknowledged: dict[str, tuple[float, str]] = {}  # key -> when, and the same
+        self.acknowledged = 0
+        """How often something was acknowledged, ever."""
+        self._leases: dict[str, bytes] = {}  # their key -> what stands there
         self._dropped: dict[str, float] = {}  # epochs whose acknowledged keys did not all fit -> when the last one was
 
     @property
     def waiting(self) -> int:
         """How many keys wait to be deleted."""
         return len(self._waiting)
+
+    @property
+    def owes(self) -> bool:
+        """Whether there is anything that the server should be told."""
+        return bool(self._waiting or self._leases)
+
+    def keep_lease(self, place: str, held: bytes) -> None:
+        """A lease or claim could not be given back."""
+        with self._lock:
+            if len(self._leases) >= self._most:
+                self._leases.clear()
+            self._leases[place] = held
+
+    def leases(self) -> list[tuple[str, bytes]]:
+        """The leases and claims to give back: where they stand, and what stands there."""
+        with self._lock:
+            return list(self._leases.items())
+
+    def given_back(self, place: str, held: bytes) -> None:
+        """This one is ours no more."""
+        with self._lock:
+            if self._leases.get(place) == held:
+                del self._leases[place]
 
     def miss(self, keys: Iterable[str], epoch_key: str) -> None:
         """These could not be deleted."""
@@ -59,6 +88,7 @@ class Journal:
         """The server deleted these."""
         done, now = self._acknowledged, self._now()
         with self._lock:
+            self.acknowledged += 1
             for key in keys:
                 done.pop(key, None)
                 done[key] = (now, epoch_key)

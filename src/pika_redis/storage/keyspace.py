@@ -22,7 +22,8 @@ from .near import Near
 __all__ = ["Keyspace", "reached", "used_memory"]
 
 _PAGE = 1000
-_WAIT_SHARE = 0.6  # of the time after which callers stop waiting (the server looks at the time ten times a second)
+_WAIT_SHARE = 0.6
+"""Of the time without progress after which callers stop waiting: the server looks at its clock ten times a second."""
 
 
 class Keyspace:
@@ -74,18 +75,22 @@ class Keyspace:
         return await reached(self._nears.get().single, self._namespace.mark_key, replicas)
 
     async def health(self) -> HealthReport:
-        """PING, timed. Never raises."""
+        """PING, timed, and the question for the role, which may have changed. Never raises."""
         node = self._nears.get().single
         status = HealthStatus.UNHEALTHY  # also of a server that refuses the login: it serves nobody
         try:
             await node.ready()
             began = time.perf_counter()
-            await node.connection.call(("PING",))
+            alive, hello = await node.connection.call_many([("PING",), ("HELLO",)])
+            if isinstance(alive, Exception):
+                raise alive
         except CacheError as error:
             if node.connection.usable and isinstance(error, AccessDeniedError):
                 status = HealthStatus.DEGRADED  # logged in, without the right to PING
             return HealthReport(status, "redis", False, None, None, None, str(error))
         latency = (time.perf_counter() - began) * 1000
+        if isinstance(hello, dict):
+            node.became(str(hello.get(b"role", b"unknown"), "utf-8", "replace"))
         facts = node.facts
         server = None if facts is None else f"{facts.name} {facts.version}"
         role = None if facts is None else facts.role

@@ -17,15 +17,16 @@ sign, and looks again. Where the server tells nothing, the key is looked at in g
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
 
 from ..codec.envelope import IDENTITY, render
-from ..errors import CacheServerError, LoadFailedError
+from ..errors import CacheServerError, CacheUnavailableError, LoadFailedError
 from ..model.entry import Capture, Draft, Failure, Found, Hold, Outcome, Terms
 from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
@@ -163,7 +164,17 @@ class Leases:
     @staticmethod
     def _let_go(near: Near, where: str, token: bytes) -> None:
         """Whoever wanted the lease or claim is gone; nobody else shall wait for it. Waits for nothing."""
-        near.node.tell(where, Call(RELEASE, where, (token,)))
+        near.node.tell(where, Call(RELEASE, where, (token,)), partial(near.journal.keep_lease, where, token))
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _giving_back(near: Near, where: str, token: bytes) -> Iterator[None]:
+        """The lease or claim is ours no more afterwards; when the server can't be told now, it is later."""
+        try:
+            yield
+        except CacheUnavailableError:
+            near.journal.keep_lease(where, token)
+            raise
 
     def _capture(self, near: Near, found: Found, tags: Sequence[str]) -> Capture:
         """The nonces as they are now, before the load; where the server tells nothing, as they were read last."""
@@ -264,10 +275,12 @@ class Leases:
         """
         near = self._nears.get()
         mark = b"F" + os.urandom(IDENTITY - 1) + failure.to_bytes()
-        if hold.claim:
-            await near.node.run(REPLACE, self._namespace.claim_key(key), (whole(hold.claim), mark, _ms(seconds)))
-        elif hold.renewable:
-            await near.node.run(REPLACE, key, (hold.identity, mark, _ms(seconds)))
+        if not hold.renewable:
+            return
+        where, token = self._place(key, hold)
+        with self._giving_back(near, where, token):
+            before = whole(token) if hold.claim else token
+            await near.node.run(REPLACE, where, (before, mark, _ms(seconds)))
 
     async def release(self, key: str, hold: Hold) -> Outcome:
         """Nothing will be stored. Raises as `begin`."""
@@ -278,7 +291,8 @@ class Leases:
         look = self._tags.look(near, list(hold.capture.tags))
         steps = [Step(where, [Call(RELEASE, where, (token,))]), Step(key, [_look(key, hold.identity)])]
         asks = self._apart or not near.tracks
-        ours, held, *_ = await near.node.take([*steps, look.step] if asks else steps)
+        with self._giving_back(near, where, token):
+            ours, held, *_ = await near.node.take([*steps, look.step] if asks else steps)
         unchanged = bool(checked(ours)[0]) if not hold.claim else _identity(held[0], hold.identity) == hold.identity
         current = unchanged and self._tags.holds(near, hold.capture, look.found)
         return Outcome.CURRENT if current else Outcome.OVERTAKEN

@@ -27,9 +27,6 @@ class Left:
         self._copies = copies or {}
         self._nonces = nonces or {}
 
-    def __bool__(self) -> bool:
-        return bool(self._copies)
-
     def get(self, key: str) -> Record | None:
         """The copy of a key, if all that it depends on was as it says when the server was last heard of."""
         record = self._copies.get(key)
@@ -43,7 +40,3 @@ class Left:
         nonce = self._nonces.get(key)
         if nonce is not None:
             nonce.was = None
-
-    def clear(self) -> None:
-        """All of it goes."""
-        self._copies, self._nonces = {}, {}

@@ -45,7 +45,7 @@ from ..wire.slots import Observer, ignored
 from .degraded import Degraded
 from .eviction import S3Fifo
 from .left import Left
-from .nonces import Nonces
+from .nonces import Nonces, nonce_in
 from .records import Record
 from .standing import OnRestart, Standing
 from .unsent import Unsent
@@ -77,12 +77,12 @@ class Near:
         on_restart: OnRestart = "epoch",
     ) -> None:
         self.node = node = self._connected(loop, endpoint, clock, track=max_bytes > 0)
-        self.standing = Standing(loop, degraded, lambda: node.connection, on_restart)
+        self.watches = watches = Watches(loop)
+        self.standing = Standing(loop, degraded, lambda: node.connection, on_restart, given_up=watches.wake_all)
         self.tracks = False
         """Whether the server tells of changes; when it doesn't, nothing is kept and nonces are read with each entry."""
         self.nonces = Nonces()
         self.journal = degraded.journal
-        self.watches = Watches(loop)
         self.unsent = Unsent(loop, node)
         self.copies: dict[str, Record] = {}
         self.proof: Proven = Proof()
@@ -146,7 +146,10 @@ class Near:
         `calm_until` while nobody needs to look again.
         """
         silent = now - self.proof.at
-        if silent >= T_LEASE or not record.is_current():
+        if silent >= T_LEASE:
+            self.single.confirm()  # the read that goes to the server instead is proof of the rest
+            return False
+        if not record.is_current():
             return False
         record.checked = self.nonces.changes
         if silent > T_LEASE / 2 or now > self._reread_at:
@@ -156,8 +159,13 @@ class Near:
         return True
 
     def keep(self, key: str, record: Record, size: int) -> None:
-        """Hold a copy of what a tracked read gave. Within the parser."""
+        """Hold a copy of what a tracked read gave. Within the parser.
+
+        Not while the server is not trusted: it may not have been told yet that the entry, or its tag, has ended.
+        """
         self._drop(key)
+        if self.standing.cut:
+            return
         record.key = key
         record.size = _OVERHEAD + len(key) + size
         record.ends = self._ends(record)
@@ -177,6 +185,11 @@ class Near:
         """The nonce of a tag or an epoch as it stands; None = not known. `looked` = what was read just now."""
         return self.nonces.at(key).now
 
+    def learn(self, key: str, raw: Reply) -> bytes | None:
+        """A nonce was read; gives it. Within the parser."""
+        self.nonces.learn(key, raw)
+        return nonce_in(raw)
+
     def unproven(self, key: str) -> tuple[Record, float] | None:
         """A copy of which the server said nothing for some time, since it is gone, and for how many seconds."""
         record = self.copies.get(key)
@@ -191,12 +204,8 @@ class Near:
         """These were invalidated by this process, whether the server knows or not."""
         for key in keys:
             self._left.end(key)
+            self.nonces.part(key)
             self.changed(key)
-
-    def end_everything(self) -> None:
-        """All that this process holds was invalidated."""
-        self._left.clear()
-        self._forget()
 
     def ends_deleted(self, keys: Sequence[str], epoch_key: str) -> Observer:
         """The same as `ends_copies`, for a delete, which is remembered for a server that may forget it."""
@@ -285,7 +294,7 @@ class Near:
     def _reread(self, keys: Sequence[str], reply: Reply) -> Reply:
         if isinstance(reply, list):
             for key, raw in zip(keys, reply, strict=True):
-                self.nonces.learn(key, raw)
+                self.learn(key, raw)
         return reply
 
     def _asked(self, asked: asyncio.Future[Reply]) -> None:

@@ -78,6 +78,11 @@ class Nonces:
             nonce.now = None
             self.changes += 1
 
+    def part(self, key: str) -> None:
+        """The nonce is dead whatever the server says: what was read under it never comes to life again."""
+        self.end(key)
+        self._nonces.pop(key, None)
+
     def in_use(self) -> list[str]:
         """The keys of known nonces that something was compared with since the last call."""
         keys = [key for key, nonce in self._nonces.items() if nonce.used and nonce.now is not None]

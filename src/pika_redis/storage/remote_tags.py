@@ -118,7 +118,7 @@ class RemoteTags:
 
         def see(key: str, replies: Reply) -> Reply:
             read_at.append(near.now())
-            near.nonces.learn(key, cast("list[Reply]", replies)[-1])
+            near.learn(key, cast("list[Reply]", replies)[-1])
             return replies
 
         look = self.look(near, ())
@@ -185,8 +185,7 @@ class Look:
         if isinstance(raw, CacheUnavailableError):  # its node can't be asked
             self.found[key] = near.nonce(key, NOTHING) if self._believes else None
             return None
-        near.nonces.learn(key, raw)
-        self.found[key] = nonce_in(raw)
+        self.found[key] = near.learn(key, raw)
         return None if _is_foreign(raw) else raw
 
 

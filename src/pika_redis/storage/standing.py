@@ -21,6 +21,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final, Literal, Protocol, TypeAlias
 
 from ..errors import AccessDeniedError
@@ -29,16 +30,17 @@ from ..wire.connection import Command, Connection, Reply
 from ..wire.handshake import Past, ServerFacts
 from ..wire.link import NoConnection
 from ..wire.replies import Disconnected
-from ..wire.scripts import END_AGAIN, INVAL, ROTATE
+from ..wire.scripts import END_AGAIN, INVAL, RELEASE, ROTATE
 from ..wire.slots import ObservedBatch, ignored
+from ..wire.stepwise import nothing
 from .degraded import Degraded
 
-__all__ = ["OnRestart", "Owed", "Standing", "came_back_old"]
+__all__ = ["Due", "OnRestart", "Owed", "Standing", "came_back_old"]
 
 _log = logging.getLogger("pika_redis")
 OnRestart: TypeAlias = Literal["epoch", "replay", "trust"]
 """What to do when a server answers that is not the one that was known."""
-_PAGE: Final = 500
+Due: TypeAlias = tuple[Command, Callable[[], None]]  # what is sent, and what to do when it was answered well
 _CAUSE: Final = 8
 _MARGIN: Final = 1.5  # seconds: the server counts its uptime in whole ones
 
@@ -49,6 +51,11 @@ class Owed(Protocol):
     @property
     def waiting(self) -> int:
         """How many keys wait to be deleted."""
+        ...
+
+    @property
+    def owes(self) -> bool:
+        """Whether there is anything that the server should be told."""
         ...
 
     def to_delete(self) -> list[str]:
@@ -63,9 +70,20 @@ class Owed(Protocol):
         """The server has deleted these at last."""
         ...
 
+    def leases(self) -> list[tuple[str, bytes]]:
+        """The leases and claims to give back: where they stand, and what stands there."""
+        ...
+
+    def given_back(self, place: str, held: bytes) -> None:
+        """This one is ours no more."""
+        ...
+
 
 class Standing:
     """The standing of one server with one event loop."""
+
+    _page = 500
+    """How many keys a script may be given."""
 
     def __init__(
         self,
@@ -74,22 +92,21 @@ class Standing:
         connection: Callable[[], Connection | NoConnection],
         on_restart: OnRestart = "epoch",
         *,
+        given_up: Callable[[], None],
         journal: Owed | None = None,
-        page: int = _PAGE,
     ) -> None:
-        """`journal` = the part of it that this server is told of; `page` = how many keys a script may be given."""
+        """`journal` = the part of it that this server is told of, if it isn't all of it."""
         self.cut = False
         """Whether reads are to be answered from memory."""
         self._loop = loop
         self._degraded = degraded
         self._journal: Owed = degraded.journal if journal is None else journal
-        self._page = page
         self._connection = connection
         self._on_restart = on_restart
+        self._given_up = given_up
         self._past: Past | None = None
         self._known = False
-        self._heard = 0.0
-        self._extra: list[tuple[Command, Sequence[str]]] = []  # beside the journal: what another server must be told
+        self._extra: list[Command] = []  # beside the journal: what another server must be told
         self._asking = False
         self._attempts = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -102,6 +119,7 @@ class Standing:
         elif not self._ended:
             self.cut = True
             self._degraded.enter(str(error))
+            self._given_up()
         if self.cut and self._connection().usable:
             self._later()
 
@@ -114,14 +132,12 @@ class Standing:
         if self._extra and not self.cut:
             self.cut = True
             self._degraded.enter("another server answers, or the same one was restarted", quiet=True)
-        if self.cut or self._owes():
-            self._try()
+        self._try_if_due()
 
     def resume(self) -> None:
         """A stall is over, or the breaker has closed."""
         self._attempts = 0
-        if self.cut or self._owes():
-            self._try()
+        self._try_if_due()
 
     def end(self) -> None:
         """The loop ends."""
@@ -138,7 +154,7 @@ class Standing:
 
     # -- coming back ----------------------------------------------------------------------------------------------
 
-    def _news(self, before: Past | None, now: Past | None, heard: float) -> list[tuple[Command, Sequence[str]]]:
+    def _news(self, before: Past | None, now: Past | None, heard: float) -> list[Command]:
         """What a server must be told that may be another one, or may have forgotten."""
         if before is not None and now is not None and before.run_id == now.run_id:
             if before.replication_id == now.replication_id:
@@ -148,17 +164,30 @@ class Standing:
             return self._rotations(now)
         return self._repeated(heard)
 
-    def _rotations(self, now: Past) -> list[tuple[Command, Sequence[str]]]:
-        return [(_rotation(epoch, now), ()) for epoch in self._degraded.epochs]
+    def _rotations(self, now: Past) -> list[Command]:
+        return [_rotation(epoch, now) for epoch in self._degraded.epochs]
+
+    def _repeated(self, heard: float) -> list[Command]:
+        return [END_AGAIN.command(page, ()) for page in self._pages(self._journal.to_repeat(heard))]
+
+    def _owed(self) -> list[Due]:
+        """All that the server must have been told before it is trusted."""
+        waiting = self._pages(self._journal.to_delete())
+        return [
+            *((command, nothing) for command in self._extra),
+            *((INVAL.command(page, ()), partial(self._replayed, page)) for page in waiting),
+        ]
+
+    def _pages(self, keys: Sequence[str]) -> list[Sequence[str]]:
+        return [keys[start : start + self._page] for start in range(0, len(keys), self._page)]
+
+    def _replayed(self, keys: Sequence[str]) -> None:
+        self._journal.settled(keys)
+        self._degraded.counters.replayed += len(keys)
 
     def _owes(self) -> bool:
         """Whether the server is to be told something."""
-        return bool(self._journal.waiting)
-
-    def _told(self) -> list[tuple[Command, Sequence[str]]]:
-        """What it is to be told, and the keys of the journal that are settled by it."""
-        waiting = _pages(self._journal.to_delete(), self._page)
-        return [*self._extra, *((INVAL.command(page, ()), page) for page in waiting)]
+        return self._journal.owes
 
     def _probe(self) -> Command:
         """What only a server that serves answers."""
@@ -167,21 +196,24 @@ class Standing:
     def _may_be_trusted(self) -> bool:
         return True
 
-    def _repeated(self, heard: float) -> list[tuple[Command, Sequence[str]]]:
-        keys = self._journal.to_repeat(heard)
-        return [(END_AGAIN.command(page, ()), ()) for page in _pages(keys, self._page)]
+    def _try_if_due(self) -> None:
+        if self.cut or self._owes():
+            self._try()
 
     def _try(self) -> None:
         """Tell the server what it has missed, and ask whether it serves."""
         self._stop_timer()
         if self._asking or self._ended:
             return
-        told = self._told()
-        commands: list[Command] = [*(command for command, _ in told), self._probe()]
+        owed, leases = self._owed(), self._journal.leases()
+        gives = [RELEASE.command(place, (held,)) for place, held in leases]
+        commands: list[Command] = [*gives, *(command for command, _ in owed), self._probe()]
 
         def see(replies: Reply) -> Reply:
             assert isinstance(replies, list)
-            self._judge(replies, [keys for _, keys in told])
+            for place, held in leases:  # whatever it says: they end by themselves
+                self._journal.given_back(place, held)
+            self._judge(replies[len(leases) :], [settle for _, settle in owed])
             return replies
 
         future: asyncio.Future[list[Reply]] = self._loop.create_future()
@@ -194,13 +226,12 @@ class Standing:
             return
         self._asking = True
 
-    def _judge(self, replies: Sequence[Reply], keys: Sequence[Sequence[str]]) -> None:
+    def _judge(self, replies: Sequence[Reply], settles: Sequence[Callable[[], None]]) -> None:
         """Within the parser."""
         *told, alive = replies
-        settled = [key for reply, page in zip(told, keys, strict=True) if not _failed(reply) for key in page]
-        self._journal.settled(settled)
-        self._degraded.counters.replayed += len(settled)
-        for reply in told:
+        for reply, settle in zip(told, settles, strict=True):
+            if not _failed(reply):
+                settle()
             if isinstance(reply, AccessDeniedError):
                 _log.error("what was invalidated while the server was gone can't be deleted there: %s", reply)
         if isinstance(alive, Disconnected) or any(map(_failed, told)) or self._journal.waiting:
@@ -244,10 +275,6 @@ def _rotation(epoch_key: str, server: Past) -> Command:
     cause = hashlib.blake2b(server.run_id.encode(), digest_size=_CAUSE).digest()
     value = b"T" + os.urandom(8) + b"\xff\xff\xff\xff" + cause
     return ROTATE.command(epoch_key, (value, _CAUSE))
-
-
-def _pages(keys: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
 def _failed(reply: Reply) -> bool:

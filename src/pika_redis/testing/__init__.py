@@ -5,8 +5,10 @@ from .assertions import refuses  # before the suite: it asks pytest to show the 
 from .clock import FakeClock
 from .cluster import EmbeddedCluster
 from .conformance import ConformanceSuite
+from .faulty_wire import FaultyWire
 from .sentinels import EmbeddedSentinels
 from .server import EmbeddedServer, find_server, free_port, unique_prefix
+from .waiting import until_healthy
 
 __all__ = [
     "ConformanceSuite",
@@ -14,9 +16,11 @@ __all__ = [
     "EmbeddedSentinels",
     "EmbeddedServer",
     "FakeClock",
+    "FaultyWire",
     "age_entries",
     "find_server",
     "free_port",
     "refuses",
     "unique_prefix",
+    "until_healthy",
 ]

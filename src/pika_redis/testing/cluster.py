@@ -12,8 +12,7 @@ hearsay. Of two that claim a slot the one with the higher epoch has it, as the n
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -29,9 +28,9 @@ __all__ = ["EmbeddedCluster"]
 
 _SLOTS = 16384
 _FORMED_WITHIN = 30.0
+_ELECTED_WITHIN = 1.0
 _LOOK_TIMEOUT = 1.0
 _BUS_PORT_ATTEMPTS = 4
-_FAILOVER_LASTS = 5.5  # seconds, after which the replica gives up a handover that did not work
 
 
 class EmbeddedCluster:
@@ -41,7 +40,7 @@ class EmbeddedCluster:
         """For `start`: the nodes run and know nothing of each other; the first `primaries` share the slots."""
         self.nodes = nodes
         """All nodes, the first primaries first. Kill, pause, resume and restart them as you like."""
-        self._ids = {node: ask(node, "CLUSTER", "MYID").decode() for node in nodes}
+        self._ids: dict[EmbeddedServer, str] = {node: ask(node, "CLUSTER", "MYID").decode() for node in nodes}
         self._form(nodes[:primaries], nodes[primaries:])
 
     @classmethod
@@ -143,17 +142,7 @@ class EmbeddedCluster:
         replica = node if node in self._replicas() else next(iter(self.replicas_of(node)), None)
         if replica is None:
             raise CacheUnavailableError(f"{node} has no running replica that could take over")
-        name = self._ids[replica]
-        again = 0.0
-
-        def has_happened() -> bool:
-            nonlocal again
-            if time.monotonic() >= again and not self._sees_primary(View.read(ask(replica, "CLUSTER", "NODES")), name):
-                ask(replica, "CLUSTER", "FAILOVER", *([how] if how else []))  # what came to nothing is forgotten
-                again = time.monotonic() + _FAILOVER_LASTS
-            return all(self._sees_primary(view, name) for _, view in self._views())
-
-        wait_until(has_happened, "the failover", timeout)
+        wait_until(lambda: self._promoted(replica, how), "the failover", timeout)
         return replica
 
     def move_slot(self, slot: int, to: EmbeddedServer) -> int:
@@ -237,10 +226,11 @@ class EmbeddedCluster:
     def _replicas(self) -> list[EmbeddedServer]:
         return [node for node, view in self._views() if not view.myself.is_primary]
 
-    @staticmethod
-    def _sees_primary(view: View, id: str) -> bool:
-        found = view.members.get(id)
-        return found is not None and found.is_primary and bool(found.slots)
+    def _promoted(self, replica: EmbeddedServer, how: str) -> bool:
+        """Whether all know it as a primary; else asks again: primaries vote once in twice the node timeout."""
+        with contextlib.suppress(CacheServerError):  # it is none any more
+            ask(replica, "CLUSTER", "FAILOVER", *([how] if how else []))
+        return _soon(lambda: all(_serves(view, self._ids[replica]) for _, view in self._views()))
 
 
 def _start_node(kind: ServerKind, settings: Mapping[str, str]) -> EmbeddedServer:
@@ -248,6 +238,19 @@ def _start_node(kind: ServerKind, settings: Mapping[str, str]) -> EmbeddedServer
         with contextlib.suppress(CacheUnavailableError):  # somebody was faster on the bus's port
             return EmbeddedServer.start(kind, config={"cluster-port": str(free_port()), **settings})
     return EmbeddedServer.start(kind, config={"cluster-port": str(free_port()), **settings})
+
+
+def _soon(condition: Callable[[], bool]) -> bool:
+    try:
+        wait_until(condition, "it", _ELECTED_WITHIN)
+    except CacheUnavailableError:
+        return False
+    return True
+
+
+def _serves(view: View, id: str) -> bool:
+    found = view.members.get(id)
+    return found is not None and found.is_primary and bool(found.slots)
 
 
 def _follows(node: EmbeddedServer, primary: str) -> bool:

@@ -13,11 +13,12 @@ import hiredis
 from ..errors import CacheUnavailableError
 from ..wire.address import parse_url
 from ..wire.embedded import EmbeddedServer
+from ..wire.framing import Argument, pack
 from ..wire.replies import reply_error
 
 __all__ = ["Word", "ask"]
 
-Word: TypeAlias = str | bytes | int | float
+Word: TypeAlias = Argument
 
 _NOT_YET = object()
 
@@ -33,7 +34,7 @@ def ask(server: EmbeddedServer, *command: Word, timeout: float = 10.0) -> Any:  
     reader = hiredis.Reader(notEnoughData=_NOT_YET)
     try:
         with socket.create_connection((server.host, server.port), timeout=timeout) as connection:
-            packed = [hiredis.pack_command(one) for one in (*commands, command)]  # type: ignore[arg-type]
+            packed = [pack(one) for one in (*commands, command)]
             connection.sendall(b"".join(packed))
             replies = [_reply(connection, reader) for _ in range(len(commands) + 1)]
     except OSError as error:

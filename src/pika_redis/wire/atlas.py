@@ -134,7 +134,8 @@ class Atlas:
     async def _read(self) -> None:
         hint, self._hint = self._hint, None
         try:
-            for place in dict.fromkeys([*([hint] if hint else []), *self._nodes.whom()]):
+            places: list[HostPort] = [*([hint] if hint else []), *self._nodes.whom()]
+            for place in dict.fromkeys(places):
                 try:
                     found = await self._nodes.survey(place)
                 except (AccessDeniedError, CacheUnavailableError) as error:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from .handshake import TimeSample
+import asyncio
+import contextlib
+from collections.abc import Callable
 
-__all__ = ["ServerClock"]
+from .connection import Connection, Reply
+from .handshake import TimeSample
+from .link import NoConnection
+from .replies import Disconnected
+
+__all__ = ["AskedClock", "ServerClock"]
 
 _MINUTE = 60.0
 _MOST = 8
@@ -41,3 +48,30 @@ class ServerClock:
     def now_ms(self, monotonic: float) -> int:
         """The server's time in milliseconds at `monotonic` seconds of ours; meaningless before the first sample."""
         return int(monotonic * 1000 + self._offset_ms)
+
+
+class AskedClock(ServerClock):
+    """A server's clock that sees to its samples itself, in passing."""
+
+    __slots__ = ("_asking", "_monotonic")
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._asking = False
+
+    def now(self, connection: Connection | NoConnection) -> int:
+        """The server's time in milliseconds; asks over the connection for a sample when the last one is old."""
+        now = self._monotonic()
+        if self.due(now) and not self._asking and connection.usable:
+            with contextlib.suppress(Disconnected):
+                asked = connection.call(("TIME",))
+                self._asking = True
+                asked.add_done_callback(lambda reply: self._learn(reply, now))
+        return self.now_ms(now)
+
+    def _learn(self, asked: asyncio.Future[Reply], sent: float) -> None:
+        self._asking = False
+        if not asked.cancelled() and asked.exception() is None:
+            with contextlib.suppress(TypeError, ValueError):
+                self.sample(TimeSample.of(asked.result(), sent, self._monotonic()))

@@ -52,7 +52,7 @@ from .scripts import Script
 from .slot_map import slot_of
 from .slots import Observer
 from .steps import Call, Step
-from .stepwise import Batch, KeyT, SeeKeys, checked
+from .stepwise import Batch, KeyT, SeeKeys, checked, nothing
 
 __all__ = ["Cluster"]
 
@@ -143,11 +143,13 @@ class Cluster:
         await self._all(jobs, repeat, attempts)
         return results_of(steps, jobs)
 
-    def tell(self, key: str, command: Command | Call) -> None:
-        """Send a command about a key, and wait for nothing."""
+    def tell(self, key: str, command: Command | Call, lost: Callable[[], None] = nothing) -> None:
+        """Send a command about a key, and wait for nothing. `lost` is called when no reply comes."""
         member = self.members.owners[slot_of(key)]
-        if member is not None:
-            member.node.tell(key, command)
+        if member is None:
+            lost()
+        else:
+            member.node.tell(key, command, lost)
 
     # -- rounds ---------------------------------------------------------------------------------------------------
 

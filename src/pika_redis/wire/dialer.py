@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from ..errors import CacheError, CacheUnavailableError
+from .address import HostPort
 from .connection import Connection, LossHandler, PushHandler, ignore
 from .endpoint import Endpoint
 from .handshake import Client, Login, ServerFacts, shake_hands
@@ -24,7 +25,7 @@ class Dialer:
         self._endpoint = endpoint
         self._opener = opener
         self._locator = locator
-        self._attempts: set[asyncio.Timeout] = set()
+        self._attempts: dict[asyncio.Timeout, Endpoint | None] = {}  # and where they go, when that is known
 
     async def open(
         self,
@@ -38,10 +39,10 @@ class Dialer:
         Raises AccessDeniedError, CacheTimeoutError, CacheUnavailableError.
         """
         attempt = asyncio.timeout(None)
-        self._attempts.add(attempt)
+        self._attempts[attempt] = None
         try:
             async with attempt:
-                place = await self._locator.locate()
+                place = self._attempts[attempt] = await self._locator.locate()
                 login = Login(await credentials_of(self._endpoint), track=on_push is not None)
 
                 async def greet(connection: Connection) -> ServerFacts:
@@ -56,14 +57,15 @@ class Dialer:
         except TimeoutError:
             pass
         finally:
-            self._attempts.discard(attempt)
+            del self._attempts[attempt]
         raise CacheUnavailableError(f"{self._endpoint}: it moved while a connection to it was made")
 
-    def leave(self, reason: str) -> None:
-        """The server is elsewhere: close all connections and end all attempts."""
-        for attempt in self._attempts:
-            attempt.reschedule(0.0)
-        self._opener.close_all(reason)
+    def leave(self, reason: str, place: HostPort | None) -> None:
+        """The server is at this place, or who knows where: close connections and end attempts to any other."""
+        for attempt, endpoint in self._attempts.items():
+            if endpoint is not None and (endpoint.host, endpoint.port) != place:
+                attempt.reschedule(0.0)
+        self._opener.close_others(reason, place)
 
     async def aclose(self) -> None:
         """Close all connections and wait until their sockets are gone."""

@@ -93,11 +93,6 @@ class Link:
         self._predecessor: Client | None = None
         self._age = Age(loop, endpoint.max_age, self._replace)
 
-    @property
-    def failure(self) -> CacheError:
-        """Why there is no connection, or why the last one was lost."""
-        return self._failure
-
     async def ready(self) -> None:
         """Wait for a usable connection, at most the stall timeout.
 
@@ -206,6 +201,7 @@ class Link:
         """Close a connection that is too old, at a moment when nobody uses it."""
         if isinstance(self.connection, Connection) and self._loop.time() - self._made_at > self._endpoint.max_age:
             self.connection.close("it was too old")
+            self._failures = 0  # it was no failure
 
     async def _replace(self) -> None:
         """Make a younger connection, and let it take over from the old one."""

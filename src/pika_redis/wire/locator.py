@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
+from .address import HostPort
 from .endpoint import Endpoint
 from .handshake import ServerFacts
 from .progress import Proven
 
 __all__ = ["Fixed", "Locator", "MovedHandler"]
 
-MovedHandler: TypeAlias = Callable[[str], None]
-"""Told with the reason that what is connected is not, or no longer, where the server is."""
+MovedHandler: TypeAlias = Callable[[str, HostPort | None], None]
+"""Told with the reason that what is connected is not where the server is, and where that is, if that is known."""
 
 
 class Locator(Protocol):

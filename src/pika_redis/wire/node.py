@@ -38,21 +38,22 @@ from ..errors import (
     OverloadedError,
 )
 from ..model.clock import Clock, SystemClock
+from .address import HostPort
 from .backoff import Bucket
 from .circuit import Circuit
-from .clock import ServerClock
+from .clock import AskedClock
 from .connection import Command, Connection, Reply, ignore
 from .crowd import Crowd
 from .dialer import Dialer
 from .endpoint import Endpoint
 from .framing import Push
-from .handshake import ServerFacts, TimeSample
+from .handshake import ServerFacts
 from .link import Link, NoConnection
 from .listener import Listener, Nobody
 from .opener import Opener
 from .progress import Proven
 from .repeat import Repeat
-from .replies import Disconnected, Full, NotServing, ReadOnly, Stalled
+from .replies import NOT_RUN, Disconnected, Full, NotServing, ReadOnly, Stalled
 from .scripts import Script
 from .sentinel import locator_of
 from .slots import Observed, ObservedBatch, Observer
@@ -73,7 +74,7 @@ class Node(Stepwise):
         clock: Clock | None = None,
         listener: Listener | None = None,
         *,
-        track: bool | None = None,
+        track: bool = False,
     ) -> None:
         self.connection: Connection | NoConnection = NoConnection()
         """The connection T, or what stands in for it."""
@@ -81,13 +82,11 @@ class Node(Stepwise):
         """What the server said of itself when T was made; None before."""
         self._loop = loop
         self._clock = clock or SystemClock()
-        self._server_clock = ServerClock()
-        self._asking_time = False
+        self._server_clock = AskedClock(self._clock.monotonic)
         self._endpoint = endpoint
         self._locator = locator_of(loop, endpoint, self._clock, self._moved)
         self._dialer = Dialer(endpoint, Opener(loop, self._clock), self._locator)
         self._listener = listener or Nobody()
-        track = listener is not None if track is None else track
         self._tracked = Link(loop, endpoint, self._dialer, self, track=track, keep=True)
         self._spare = Link(loop, endpoint, self._dialer, Nobody())
         self._circuit = Circuit(loop, self._clock, self._tracked, opened=self._refuse, closed=self._admit)
@@ -148,14 +147,14 @@ class Node(Stepwise):
     async def _served(self, commands: Sequence[Command], see: Observer | None) -> list[Reply]:
         replies = await self.ask_many(commands, see)
         first = replies[0]
-        if isinstance(first, NotServing) and all(isinstance(reply, NotServing) for reply in replies):
+        if isinstance(first, NOT_RUN) and all(isinstance(reply, NOT_RUN) for reply in replies):
             raise first
         return replies
 
     async def run(
         self,
         script: Script,
-        key: str | Sequence[str] | Sequence[bytes],
+        key: str | Sequence[str | bytes],
         arguments: Sequence[str | bytes | int],
         repeat: Repeat = Repeat.ALWAYS,
         see: Observer | None = None,
@@ -190,8 +189,6 @@ class Node(Stepwise):
         failure = self.failed(lost)
         attempt = 0
         while True:
-            if isinstance(lost, ReadOnly):
-                self._leave_replica()
             if lost.sent and repeat is not Repeat.ALWAYS:
                 raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
             if self._ended:
@@ -235,8 +232,9 @@ class Node(Stepwise):
 
     def failed(self, lost: Disconnected) -> CacheUnavailableError:
         """Take note of a call that failed; gives the error for its caller."""
-        if not isinstance(lost, ReadOnly):
-            self._circuit.failed(lost)
+        self._circuit.failed(lost)
+        if isinstance(lost, ReadOnly):
+            self._leave_replica()
         kind: type[CacheUnavailableError] = CacheUnavailableError
         if isinstance(lost, Full):
             kind = OverloadedError
@@ -251,9 +249,7 @@ class Node(Stepwise):
         CacheClosedError.
         """
         if self._circuit.is_open:
-            raise CacheUnavailableError(
-                f"{self._endpoint}: it fails too often and is left alone: {self._circuit.failure}"
-            )
+            raise CacheUnavailableError(f"{self._endpoint}: it is left alone: {self._circuit.failure}")
         await self._tracked.ready()
 
     def _refuse(self) -> None:
@@ -296,7 +292,7 @@ class Node(Stepwise):
             return False
         self.facts = replace(self.facts, role=role)
         if not self._locator.believes(role):
-            self._loop.call_soon(self._moved, f"the server is not the primary any more: its role is {role}")
+            self._loop.call_soon(self._moved, f"the server is not the primary any more: its role is {role}", None)
         return True
 
     # -- where the server is -----------------------------------------------------------------------------------
@@ -309,9 +305,9 @@ class Node(Stepwise):
         """See to it that the server is confirmed to be the one to ask. Waits for nothing."""
         self._locator.confirm()
 
-    def _moved(self, reason: str) -> None:
+    def _moved(self, reason: str, place: HostPort | None) -> None:
         """The server is elsewhere."""
-        self._dialer.leave(reason)
+        self._dialer.leave(reason, place)
         self._tracked.hurry()
         self._spare.hurry()
 
@@ -323,19 +319,7 @@ class Node(Stepwise):
 
     def server_ms(self) -> int:
         """The server's time now in milliseconds; asks for a fresh sample in passing when the last one is old."""
-        now = self._clock.monotonic()
-        if self._server_clock.due(now) and not self._asking_time and self.connection.usable:
-            with contextlib.suppress(Disconnected):
-                asked = self.connection.call(("TIME",))
-                self._asking_time = True
-                asked.add_done_callback(lambda reply: self._learn_time(reply, now))
-        return self._server_clock.now_ms(now)
-
-    def _learn_time(self, asked: asyncio.Future[Reply], sent: float) -> None:
-        self._asking_time = False
-        if not asked.cancelled() and asked.exception() is None:
-            with contextlib.suppress(TypeError, ValueError):
-                self._server_clock.sample(TimeSample.of(asked.result(), sent, self._clock.monotonic()))
+        return self._server_clock.now(self.connection)
 
     # -- connections of one's own ------------------------------------------------------------------------------
 

@@ -13,19 +13,22 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from ..errors import AccessDeniedError, CacheError, CacheTimeoutError, CacheUnavailableError
 from ..model.clock import Clock
+from .address import HostPort
 from .connection import Connection, LossHandler, PushHandler, ignore
 from .endpoint import Endpoint
 from .limits import Limits
-from .replies import LoginDenied
+from .replies import Disconnected, LoginDenied
 
 __all__ = ["Opener"]
 
 _HEAD_START = 0.25
 _GOODBYE = 1.0  # seconds for transports to close their sockets, which takes a few turns of the loop
+_REFUSED_CLIENT = "; over TLS a server hangs up so when it asks for a certificate and trusts not ours (tls_cert_file)"
+"""In TLS 1.3 that comes after the handshake, and often without the alert that says why: a reset overtakes it."""
 
 _SockAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 _Address: TypeAlias = tuple[int, _SockAddress]  # with the family before it
@@ -38,7 +41,7 @@ class Opener:
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
         self.clock = clock
         self._loop = loop
-        self._made: WeakSet[Connection] = WeakSet()
+        self._made: WeakKeyDictionary[Connection, HostPort] = WeakKeyDictionary()  # and where they lead
 
     async def open(
         self,
@@ -58,7 +61,8 @@ class Opener:
         except AccessDeniedError as error:
             raise LoginDenied(f"{endpoint}: {error}", code=error.code) from error
         except CacheError as error:
-            raise CacheUnavailableError(f"{endpoint}: {error}") from error
+            hint = _REFUSED_CLIENT if endpoint.tls is not None and type(error) is Disconnected else ""
+            raise CacheUnavailableError(f"{endpoint}: {error}{hint}") from error
         except TimeoutError as error:
             what = "connection" if endpoint.tls is None else "connection over TLS"
             raise CacheTimeoutError(f"{endpoint}: no {what} within {endpoint.connect_timeout:g} s") from error
@@ -79,7 +83,7 @@ class Opener:
 
         def make() -> Connection:
             connection = Connection(self._loop, meanwhile, on_lost, on_push, self.clock.monotonic)
-            self._made.add(connection)
+            self._made[connection] = endpoint.host, endpoint.port
             return connection
 
         connection = await self._dial(endpoint, make)
@@ -93,13 +97,17 @@ class Opener:
             raise CacheUnavailableError("the server closed the connection after the handshake")
         return connection, facts
 
-    def close_all(self, reason: str) -> list[Connection]:
-        """Close all connections, those too that are not greeted yet; gives those whose sockets take a moment."""
-        return [connection for connection in list(self._made) if connection.close(reason)]
+    def close_others(self, reason: str, place: HostPort | None) -> list[Connection]:
+        """Close all connections that lead elsewhere, those too that are not greeted yet.
+
+        Gives those whose sockets take a moment.
+        """
+        elsewhere = [connection for connection, at in self._made.items() if at != place]
+        return [connection for connection in elsewhere if connection.close(reason)]
 
     async def aclose(self) -> None:
         """Close all connections and wait until their sockets are gone."""
-        leaving = [connection.closed for connection in self.close_all("the connection was closed")]
+        leaving = [connection.closed for connection in self.close_others("the connection was closed", None)]
         if leaving:
             await asyncio.wait(leaving, timeout=_GOODBYE)
 

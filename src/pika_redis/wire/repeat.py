@@ -1,4 +1,4 @@
-"""Whether a command may be sent again when its outcome is unknown."""
+"""The classes of commands by what may be done when no reply to one came; `node` says what is done."""
 
 from __future__ import annotations
 

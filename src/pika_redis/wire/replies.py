@@ -14,6 +14,7 @@ from ..errors import (
 )
 
 __all__ = [
+    "NOT_RUN",
     "Disconnected",
     "Full",
     "LoginDenied",
@@ -62,8 +63,15 @@ class NotServing(Disconnected):
         super().__init__(message, sent=False)
 
 
-class ReadOnly(NotServing):
+class ReadOnly(Disconnected):
     """The server is a replica: it did not run the write."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, sent=False)
+
+
+NOT_RUN: Final = (NotServing, ReadOnly)
+"""What a server says that did not run the command, and does not run others either for some time."""
 
 
 class LoginDenied(AccessDeniedError):

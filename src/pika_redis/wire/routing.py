@@ -7,7 +7,7 @@ from typing import cast
 
 from ..errors import CacheError, CacheServerError
 from .connection import Command, Reply
-from .replies import NotServing, Redirected
+from .replies import NOT_RUN, Disconnected, Redirected
 from .slot_map import slot_of
 from .slots import Observer
 from .steps import Call, Reads, SeeKey, Step
@@ -66,8 +66,8 @@ class Job:
         for reply in given:
             if isinstance(reply, Redirected) or (isinstance(reply, CacheServerError) and reply.code == "NOSCRIPT"):
                 return reply
-        if all(isinstance(reply, NotServing) for reply in given):
-            return cast("NotServing", given[0])
+        if all(isinstance(reply, NOT_RUN) for reply in given):
+            return cast("Disconnected", given[0])
         self.replies = given
         self.done = True
         return None
@@ -119,7 +119,7 @@ def results_of(steps: Batch, jobs: Sequence[Job]) -> list[list[Reply]]:
 def _get(key: str, see: SeeKey) -> Step:
     def seen(replies: Reply) -> Reply:
         given = cast("list[Reply]", replies)
-        if not isinstance(given[0], Redirected | NotServing):
+        if not isinstance(given[0], (Redirected, *NOT_RUN)):
             given[0] = see(key, given[0])
         return given
 

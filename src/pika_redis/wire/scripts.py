@@ -46,11 +46,11 @@ class Script:
         """What it runs."""
         self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
-    def command(self, key: str | Sequence[str] | Sequence[bytes], arguments: Sequence[str | bytes | int]) -> Command:
+    def command(self, key: str | Sequence[str | bytes], arguments: Sequence[str | bytes | int]) -> Command:
         """Source and all, for a server that may not know the script."""
         return ("EVAL", self.source, *_keys(key), *arguments)
 
-    def by_digest(self, key: str | Sequence[str] | Sequence[bytes], arguments: Sequence[str | bytes | int]) -> Command:
+    def by_digest(self, key: str | Sequence[str | bytes], arguments: Sequence[str | bytes | int]) -> Command:
         """For a server that knows it."""
         return ("EVALSHA", self.digest, *_keys(key), *arguments)
 
@@ -72,7 +72,7 @@ INVAL: Final = Script("inval")
 MARK_STALE: Final = Script("mark_stale")
 
 
-def _keys(key: str | Sequence[str] | Sequence[bytes]) -> tuple[str | bytes | int, ...]:
+def _keys(key: str | Sequence[str | bytes]) -> tuple[str | bytes | int, ...]:
     return (1, key) if isinstance(key, str) else (len(key), *key)
 
 

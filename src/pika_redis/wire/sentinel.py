@@ -76,6 +76,7 @@ class Sentinel:
         self._silenced: set[HostPort] = set()  # sentinels that let us not subscribe
         self._watching: asyncio.Task[None] | None = None
         self._confirming: asyncio.Task[None] | None = None
+        self._not_before = 0.0  # when the next confirmation may be asked for
 
     # -- as the locator ------------------------------------------------------------------------------------------
 
@@ -115,7 +116,8 @@ class Sentinel:
         return JointProof(of, self._proof) if self._sentinels.proves else of
 
     def confirm(self) -> None:
-        if self._confirming is None or self._confirming.done():
+        idle = self._confirming is None or self._confirming.done()
+        if idle and self._place is not None and self._loop.time() >= self._not_before:
             self._confirming = self._begin(self._confirm(), "confirm")
 
     async def aclose(self) -> None:
@@ -176,7 +178,7 @@ class Sentinel:
         if address != (self._place or self._tried):
             self._tried = address
             self._place = None
-            self._on_moved(f"the primary of {self._sentinels.master} is {shown_place(*address)} now")
+            self._on_moved(f"the primary of {self._sentinels.master} is {shown_place(*address)} now", address)
 
     def _prefer(self, host: HostPort) -> None:
         self._order.remove(host)
@@ -234,8 +236,8 @@ class Sentinel:
         others = await asyncio.gather(*[self._asked(other) for other in self._order if other != host])
         answers = [answer for answer in (first, *others) if isinstance(answer, Answer)]
         newest = verdict(answers, self._epoch, len(self._order))
-        if newest is not None and self._place is not None:
-            self._learn(newest, sent, len(answers))
+        if newest is None or not self._learn(newest, sent, len(answers)):
+            self._not_before = self._loop.time() + _PATIENCE * random.uniform(0.5, 1)  # noqa: S311 (jitter, no secret)
 
     # -- watching ------------------------------------------------------------------------------------------------
 
@@ -287,10 +289,11 @@ class Sentinel:
 
     def _hear(self, push: Push) -> None:
         address = told_of(push, self._sentinels.master)
-        if address is not None:
-            if self._session_host is not None:
-                self._prefer(self._session_host)  # others may not have heard of it yet
-            self._leave(address)
+        if address is None or address == (self._place or self._tried):
+            return
+        if self._epoch >= 0:
+            self._epoch += 1  # at least; sentinels that have not heard of it yet are not believed
+        self._leave(address)
 
 
 def locator_of(loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, on_moved: MovedHandler) -> Locator:

@@ -3,8 +3,9 @@
 Each failover has a number, the configuration's epoch: a majority of the sentinels agreed to it, and it only grows. So
 of several answers that with the highest epoch is the newest, and one alone suffices if it is not older than what is
 known. A sentinel that was cut off, or stopped together with the old primary, answers with an older epoch and is not
-believed, unless a majority says the same: then the sentinels were set up anew. (A user who may not ask for the epoch
-gets answers without one; they are all taken for equally new, and a contradiction is settled by the majority.)
+believed, unless most of them answer and none knows better: then the sentinels were set up anew. (A user who may not ask
+for the epoch gets answers without one; they are all taken for equally new, and a contradiction is settled by the
+majority.)
 """
 
 from __future__ import annotations

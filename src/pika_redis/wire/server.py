@@ -12,7 +12,7 @@ from .replies import Disconnected
 from .scripts import Script
 from .slots import Observer
 from .steps import Call
-from .stepwise import Batch, KeyT, SeeKeys
+from .stepwise import Batch, KeyT, SeeKeys, nothing
 
 __all__ = ["Server"]
 
@@ -64,8 +64,8 @@ class Server(Protocol):
         """The replies to each of several steps."""
         ...
 
-    def tell(self, key: str, command: Command | Call) -> None:
-        """Send a command about a key, and wait for nothing."""
+    def tell(self, key: str, command: Command | Call, lost: Callable[[], None] = nothing) -> None:
+        """Send a command about a key, and wait for nothing. `lost` is called when no reply comes."""
         ...
 
     async def again(

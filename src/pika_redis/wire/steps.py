@@ -29,7 +29,7 @@ class Call(NamedTuple):
     """A script that is sent by its digest to who knows it, else by its source."""
 
     script: Script
-    key: str | Sequence[str] | Sequence[bytes]
+    key: str | Sequence[str | bytes]
     arguments: Sequence[str | bytes | int]
 
 

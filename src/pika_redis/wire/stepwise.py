@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
@@ -13,18 +12,22 @@ from ..errors import CacheError, CacheServerError
 from .connection import Command, Connection, Reply
 from .link import NoConnection
 from .repeat import Repeat
-from .replies import Disconnected, NotServing
+from .replies import NOT_RUN, Disconnected
 from .scripts import Script
-from .slots import Observer, ignored
+from .slots import Observer
 from .steps import Call, Reads, Step, StepSlot, resolved
 
-__all__ = ["Batch", "KeyT", "SeeKeys", "Stepwise", "answers", "checked"]
+__all__ = ["Batch", "KeyT", "SeeKeys", "Stepwise", "answers", "checked", "nothing"]
 
 _PAGE = 1000
 Batch: TypeAlias = Sequence[Step | Reads]
 KeyT = TypeVar("KeyT", str, bytes)
 SeeKeys: TypeAlias = Callable[[Sequence[KeyT]], Observer]
 """Makes an observer for the reply to a command about these keys."""
+
+
+def nothing() -> None:
+    """Nothing is to be done."""
 
 
 class Stepwise(abc.ABC):
@@ -68,11 +71,18 @@ class Stepwise(abc.ABC):
             total += cast("int", checked(replies)[0])
         return total
 
-    def tell(self, key: str, command: Command | Call) -> None:
-        """Send a command about a key, and wait for nothing."""
+    def tell(self, key: str, command: Command | Call, lost: Callable[[], None] = nothing) -> None:
+        """Send a command about a key, and wait for nothing. `lost` is called when no reply comes."""
         (sent,) = resolved([command], set())
-        with contextlib.suppress(Disconnected):
-            self.connection.call(sent).add_done_callback(ignored)
+
+        def answered(asked: asyncio.Future[Reply]) -> None:
+            if not asked.cancelled() and isinstance(asked.exception(), Disconnected):
+                lost()
+
+        try:
+            self.connection.call(sent).add_done_callback(answered)
+        except Disconnected:
+            lost()
 
     def ask_steps(self, steps: Sequence[Step], *, source: bool = False) -> asyncio.Future[list[list[Reply]]]:
         """Send once, scripts by their `source` or as the server knows them. Raises Disconnected."""
@@ -110,7 +120,7 @@ class Stepwise(abc.ABC):
             replies = await self.ask_steps(steps, source=True)
             self.knows(steps, replies)
         first = replies[0][0]
-        if isinstance(first, NotServing) and all(isinstance(one, NotServing) for given in replies for one in given):
+        if isinstance(first, NOT_RUN) and all(isinstance(one, NOT_RUN) for given in replies for one in given):
             raise first
         return replies
 

@@ -56,7 +56,9 @@ class Pair(samples.Pair):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: samples.Point(1), Loose, lambda: Pair(1), lambda: samples.Model(a=1)], ids=str
+    "make",
+    [lambda: samples.Point(1), Loose, lambda: Pair(1), lambda: samples.Model(a=1)],
+    ids=["dataclass", "msgspec", "subclass", "pydantic"],
 )
 def test_an_attribute_whose_name_is_no_text_is_refused(make: Any) -> None:
     value = make()

@@ -62,5 +62,5 @@ async def other(cluster: EmbeddedCluster, prefix: str) -> AsyncIterator[RedisSer
 async def soon(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Look again until it is so; what other processes bring about takes its time."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (what is waited for is outside of this process)
             await asyncio.sleep(0.01)

@@ -58,7 +58,7 @@ async def test_what_is_on_its_way_is_served_and_not_kept(
         move.set_importing()
         move.set_migrating()
         move.migrate_keys()
-        near.end_everything()
+        near._forget()
         for _ in range(2):
             assert await service.get(key) == "value"
             assert await service.get(key, consistency="strict") == "value"
@@ -80,7 +80,7 @@ async def test_a_nonce_that_differs_is_read_once_more(service: RedisService, pre
     await service.set("k", "value", tags=["tag"])
     near = near_cluster(service)
     for key in (f"{prefix}#e", f"{prefix}#t:tag"):
-        near.end_everything()
+        near._forget()
         near.nonces.learn(key, b"T" + b"old one!" + b"\xff\xff\xff\xff")  # its node's push is not here yet
         assert await service.get("k") == "value"
         assert (await service.get_many(["k"])) == ["value"]

@@ -127,7 +127,7 @@ async def test_a_load_that_belongs_to_no_read_that_goes_on_can_be_joined_until_i
 ) -> None:
     later: list[Callable[[], None]] = []
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(loop, "call_later", lambda delay, call, *words: later.append(partial(call, *words)))
+    monkeypatch.setattr(loop, "call_later", lambda delay, call, *words, **_: later.append(partial(call, *words)))
     probe = FlightProbe()
     trigger = probe.reading(1)
     with within(trigger):

@@ -37,44 +37,24 @@ from ...wire.framing import Push
 from ...wire.handshake import ServerFacts
 from ...wire.link import NoConnection
 from ...wire.members import Member
-from ...wire.progress import NEVER, Proof
+from ...wire.progress import NEVER
 from ...wire.replies import Disconnected, NotServing, Redirected
 from ...wire.server import Server
-from ...wire.slot_map import Owners, slot_of
+from ...wire.slot_map import Owners
 from ...wire.slots import ignored
 from ..degraded import Degraded
 from ..left import Left
 from ..near import REREAD, T_LEASE, Near
 from ..records import Record
 from ..standing import OnRestart, Standing
+from .lately import Lately
+from .side import Side
 from .standing import MemberStanding
 from .unsent import ClusterUnsent
 
 __all__ = ["ClusterNear"]
 
 _log = logging.getLogger("pika_redis")
-
-
-_TOGETHER = 0.1
-
-
-class Side:
-    """One node, as seen from here."""
-
-    __slots__ = ("asking", "heard", "member", "proof", "standing", "steady", "tracks")
-
-    def __init__(self, member: Member, standing: MemberStanding) -> None:
-        self.member = member
-        self.standing = standing
-        self.proof: Proof | None = None
-        """That of its connection T; None while there is none."""
-        self.heard = 0.0
-        """When it was last known to be there, before that."""
-        self.tracks = False
-        self.asking = False
-        self.steady = False
-        """Whether it has been a primary that answers for as long as there is the connection: what it acknowledged and
-        then gave away is not lost."""
 
 
 class _Oldest:
@@ -100,23 +80,19 @@ class ClusterNear(Near):
         max_bytes: int,
         *,
         on_restart: OnRestart = "epoch",
-        degraded_ttl: float = 30.0,
     ) -> None:
-        """`degraded_ttl` = seconds for which the last nonce of a node that can't be asked is believed."""
         super().__init__(loop, endpoint, clock, degraded, max_bytes, on_restart=on_restart)
         self.unsent = ClusterUnsent(loop, self.cluster)
         self.sides: dict[Member, Side] = {}
         self.proof = _Oldest(self)
-        self.standing = Standing(loop, degraded, NoConnection)
+        self.standing = Standing(loop, degraded, NoConnection, given_up=self.watches.wake_all)
         """Of the keys that no node is known to serve."""
         self.believed_until = -math.inf
         """Until then no node is silent for too long."""
         self._loop = loop
         self._degraded = degraded
-        self._on_restart = on_restart
-        self._degraded_ttl = degraded_ttl
-        self._deleted: dict[int, list[str]] = {}
-        self._deleted_until = -math.inf
+        self._on_restart: OnRestart = on_restart
+        self._lately = Lately(self.journal, self.now)
         self._remembered: dict[str, tuple[bytes, float]] = {}  # nonces of nodes that are gone, and until when
 
     def _connected(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, *, track: bool) -> Server:
@@ -177,7 +153,7 @@ class ClusterNear(Near):
         self.tracks = bool(connected) and all(side.tracks for side in connected)
 
     def _remember(self, side: Side) -> None:
-        until = side.heard + self._degraded_ttl
+        until = side.heard + self._degraded.ttl
         known = self.nonces.known()
         self._remembered = {key: kept for key, kept in self._remembered.items() if kept[1] > self.now()}
         for key, nonce in known.items():
@@ -189,7 +165,7 @@ class ClusterNear(Near):
         if before is not None:
             self._forget()
         if before is not None and self._on_restart != "trust":
-            for slot, keys in self._deleted_lately().items():
+            for slot, keys in self._lately.by_slot().items():
                 if before[slot] != now[slot] and not self._is_steady(before[slot]):
                     self._owe(keys)
         self._let_rest()
@@ -202,7 +178,7 @@ class ClusterNear(Near):
         """One slot has another owner. Before anything is sent to it."""
         self._forget()
         if self._on_restart != "trust" and before is not None and not self._is_steady(before.place):
-            self._owe(self._deleted_lately().get(slot, ()))
+            self._owe(self._lately.by_slot().get(slot, ()))
         self._let_rest()
         self.side(member).standing.resume()
         self.drop_from_memory()
@@ -221,16 +197,6 @@ class ClusterNear(Near):
             owner = self.cluster.owner(key)
             if owner is not None:
                 self.side(owner).standing.owe(key)
-
-    def _deleted_lately(self) -> Mapping[int, list[str]]:
-        """What was invalidated within the last minute, by slot; looked up once for slots that move together."""
-        now = self.now()
-        if now > self._deleted_until:
-            self._deleted = {}
-            for key in self.journal.to_repeat(now):
-                self._deleted.setdefault(slot_of(key), []).append(key)
-            self._deleted_until = now + _TOGETHER
-        return self._deleted
 
     def drop_from_memory(self) -> None:
         """What memory stood in for and needs not any more."""
@@ -259,7 +225,20 @@ class ClusterNear(Near):
         owner = self.cluster.owner(key)
         side = None if owner is None else self.sides.get(owner)
         silent = math.inf if side is None or side.proof is None else self.now() - side.proof.at
-        return known if silent < self._degraded_ttl else None
+        return known if silent < self._degraded.ttl else None
+
+    def keep(self, key: str, record: Record, size: int) -> None:
+        if self.standing_of(key).cut:
+            self._drop(key)
+        else:
+            super().keep(key, record, size)
+
+    def learn(self, key: str, raw: Reply) -> bytes | None:
+        """Not from the late reply of a node that has still to be told of what was invalidated meanwhile."""
+        if not self.standing_of(key).cut:
+            return super().learn(key, raw)
+        self.nonces.end(key)
+        return None
 
     def believes(self, key: str) -> bool:
         """Whether the node of a key was heard of so lately that it would have told of a change."""
@@ -282,10 +261,6 @@ class ClusterNear(Near):
         for key in keys:
             self._remembered.pop(key, None)
         super().end_all(keys)
-
-    def end_everything(self) -> None:
-        self._remembered.clear()
-        super().end_everything()
 
     def changed(self, key: str) -> None:
         if self._remembered:
@@ -352,7 +327,7 @@ class ClusterNear(Near):
 
     def _reread_one(self, key: str, reply: Reply) -> Reply:
         if not isinstance(reply, CacheUnavailableError | CacheServerError):
-            self.nonces.learn(key, reply)
+            self.learn(key, reply)
         else:
             self.nonces.end(key)
         return reply

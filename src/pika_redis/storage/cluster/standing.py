@@ -10,34 +10,44 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from ...errors import CacheError
 from ...wire.backoff import reconnect_delay
+from ...wire.cluster import Cluster
 from ...wire.connection import Command, Reply
 from ...wire.handshake import Past
 from ...wire.members import Member
 from ...wire.replies import Redirected
 from ...wire.scripts import END_AGAIN
 from ...wire.steps import Call, Step
-from ...wire.stepwise import checked
+from ...wire.stepwise import checked, nothing
 from ..degraded import Degraded
 from ..journal import Journal
-from ..standing import OnRestart, Standing
-
-if TYPE_CHECKING:
-    from .near import ClusterNear
+from ..standing import Due, OnRestart, Standing
+from ..watches import Watches
 
 __all__ = ["MemberStanding"]
 
 _PROBE_ALL: Command = ("PING",)
 
 
+class Around(Protocol):
+    """What a node's standing knows of the other nodes."""
+
+    cluster: Cluster
+    watches: Watches
+
+    def drop_from_memory(self) -> None:
+        """What memory stood in for and needs not any more."""
+        ...
+
+
 class _OwnPart:
     """The part of the journal that is about the slots of one node."""
 
-    def __init__(self, journal: Journal, near: ClusterNear, member: Member) -> None:
+    def __init__(self, journal: Journal, near: Around, member: Member) -> None:
         self._journal = journal
         self._near = near
         self._member = member
@@ -45,6 +55,10 @@ class _OwnPart:
     @property
     def waiting(self) -> int:
         return len(self.to_delete()) if self._journal.waiting else 0
+
+    @property
+    def owes(self) -> bool:
+        return self._journal.owes and bool(self.waiting or self.leases())
 
     def to_delete(self) -> list[str]:
         return self._mine(self._journal.to_delete())
@@ -55,6 +69,13 @@ class _OwnPart:
     def settled(self, keys: Iterable[str]) -> None:
         self._journal.settled(keys)
 
+    def leases(self) -> list[tuple[str, bytes]]:
+        owner = self._near.cluster.owner
+        return [lease for lease in self._journal.leases() if owner(lease[0]) is self._member]
+
+    def given_back(self, place: str, held: bytes) -> None:
+        self._journal.given_back(place, held)
+
     def _mine(self, keys: list[str]) -> list[str]:
         return [key for key in keys if self._near.cluster.owner(key) is self._member]
 
@@ -62,11 +83,13 @@ class _OwnPart:
 class MemberStanding(Standing):
     """The standing of one node with one event loop."""
 
+    _page = 1
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         degraded: Degraded,
-        near: ClusterNear,
+        near: Around,
         member: Member,
         on_restart: OnRestart,
     ) -> None:
@@ -75,24 +98,23 @@ class MemberStanding(Standing):
             degraded,
             lambda: member.node.connection,
             on_restart,
+            given_up=near.watches.wake_all,
             journal=_OwnPart(degraded.journal, near, member),
-            page=1,
         )
         self._near = near
         self._member = member
         self._ending: asyncio.Task[None] | None = None
-        self._owed: dict[str, tuple[Command, Sequence[str]]] = {}
+        self._lately: dict[str, Command] = {}
 
     def owe(self, key: str) -> None:
         """What was invalidated lately moved here: it is told again, before the node is asked for anything."""
-        again = Call(END_AGAIN, key, ())
-        self._owed[key] = (END_AGAIN.command(key, ()), ())
-        self._member.node.tell(key, again)
+        self._lately[key] = END_AGAIN.command(key, ())
+        self._member.node.tell(key, Call(END_AGAIN, key, ()))
 
     def rest(self) -> None:
         """The node serves nothing any more."""
         self._stop_timer()
-        self._owed.clear()
+        self._lately.clear()
         self.end_cut()
         self._ended = True
 
@@ -102,25 +124,25 @@ class MemberStanding(Standing):
             self._ending.cancel()
 
     def _owes(self) -> bool:
-        return bool(self._owed) or super()._owes()
+        return bool(self._lately) or super()._owes()
 
-    def _told(self) -> list[tuple[Command, Sequence[str]]]:
+    def _owed(self) -> list[Due]:
         """What has left the node's slots meanwhile is no more its own to be told of."""
         owner, mine = self._near.cluster.owner, self._member
-        told = [*self._owed.values(), *super()._told()]
-        return [one for one in told if one[0] == _PROBE_ALL or owner(_key_of(one)) is mine]
+        owed = [*((command, nothing) for command in self._lately.values()), *super()._owed()]
+        return [one for one in owed if one[0] == _PROBE_ALL or owner(_key_of(one[0])) is mine]
 
-    def _judge(self, replies: Sequence[Reply], keys: Sequence[Sequence[str]]) -> None:
+    def _judge(self, replies: Sequence[Reply], settles: Sequence[Callable[[], None]]) -> None:
         for reply in replies:
             if isinstance(reply, Redirected):
                 self._near.cluster.members.atlas.moved(reply.slot, (reply.host or self._member.place[0], reply.port))
-        super()._judge(replies, keys)
+        super()._judge(replies, settles)
 
     def _probe(self) -> Command:
         return ("PTTL", self._member.key) if self._member.key else _PROBE_ALL
 
     def _settled(self) -> None:
-        self._owed.clear()
+        self._lately.clear()
         super()._settled()
 
     def end_cut(self, *, told: bool = True) -> None:
@@ -130,16 +152,16 @@ class MemberStanding(Standing):
     def _may_be_trusted(self) -> bool:
         return self._ending is None
 
-    def _rotations(self, now: Past) -> list[tuple[Command, Sequence[str]]]:
+    def _rotations(self, now: Past) -> list[Command]:
         """The epochs that lie here are ended here, others where they lie; meanwhile the node is cut off."""
-        told = super()._rotations(now)
+        ends = super()._rotations(now)
         cluster = self._near.cluster
-        here = [one for one in told if cluster.owner(_key_of(one)) is self._member]
-        elsewhere = [one for one in told if cluster.owner(_key_of(one)) is not self._member]
+        here = [one for one in ends if cluster.owner(_key_of(one)) is self._member]
+        elsewhere = [one for one in ends if cluster.owner(_key_of(one)) is not self._member]
         if elsewhere and self._ending is None:
-            work = self._end_elsewhere([Step(_key_of(one), [one[0]]) for one in elsewhere])
+            work = self._end_elsewhere([Step(_key_of(one), [one]) for one in elsewhere])
             self._ending = self._loop.create_task(work, name="pika-redis epoch", context=contextvars.Context())
-        return [*here, (_PROBE_ALL, ())]
+        return [*here, _PROBE_ALL]
 
     async def _end_elsewhere(self, steps: Sequence[Step]) -> None:
         attempt = 0
@@ -155,5 +177,5 @@ class MemberStanding(Standing):
         self.resume()
 
 
-def _key_of(one: tuple[Command, Sequence[str]]) -> str:
-    return str(one[0][3])  # EVAL, source, 1, key
+def _key_of(command: Command) -> str:
+    return str(command[3])  # EVAL, source, 1, key

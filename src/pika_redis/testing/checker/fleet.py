@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import importlib.util
 import json
 import sys
@@ -30,7 +31,9 @@ from ...wire.embedded import EmbeddedServer
 from .database import Database
 from .log import History
 from .plan import Plan
+from .residue import Residue
 from .worker import Orders
+from .workload import FAILED_MARK
 
 __all__ = ["CheckerError", "Fleet"]
 
@@ -38,6 +41,7 @@ _START_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 _SCAN_PAGE = 500
 _TAIL = 2000
+_COMPLAINTS = ("Traceback", "never retrieved", "never awaited", "ResourceWarning", "was destroyed")
 _WORKER = "pika_redis.testing.checker.worker"
 
 
@@ -50,6 +54,7 @@ class _Worker:
     process: asyncio.subprocess.Process
     errors: Path
     killed: bool = False
+    left: Residue = dataclasses.field(default_factory=Residue)
 
 
 class Fleet:
@@ -113,12 +118,28 @@ class Fleet:
             worker.process.stdin.write(f"go {deadline}\n".encode())
         try:
             async with asyncio.timeout(self.plan.seconds + _GRACE_SECONDS):
-                await asyncio.gather(*[worker.process.wait() for worker in self._workers])
+                await asyncio.gather(*[_ended(worker) for worker in self._workers])
         except TimeoutError:
             raise CheckerError(f"a process did not end within {_GRACE_SECONDS:g} s after its time was over") from None
         for number, worker in enumerate(self._workers):
             if worker.process.returncode and not worker.killed:
                 raise CheckerError(f"process {number} ended with status {worker.process.returncode}:{_tail(worker)}")
+
+    @property
+    def left(self) -> Residue:
+        """What the workers' services left behind when they were closed, all workers together."""
+        return functools.reduce(Residue.plus, [worker.left for worker in self._workers], Residue())
+
+    def complaints(self) -> list[str]:
+        """The lines that workers wrote of exceptions nobody took, coroutines nobody awaited, sockets nobody closed."""
+        return [line for line in self._said() if any(sign in line for sign in _COMPLAINTS)]
+
+    def failures(self) -> list[str]:
+        """The errors that calls raised, but for `add`: the first hundred of each worker."""
+        return [line.removeprefix(FAILED_MARK) for line in self._said() if line.startswith(FAILED_MARK)]
+
+    def _said(self) -> list[str]:
+        return [line for worker in self._workers for line in worker.errors.read_text(errors="replace").splitlines()]
 
     def history(self) -> History:
         """What has been logged so far; read it before the fleet is left."""
@@ -216,6 +237,14 @@ def _refuse_what_cannot_be(plan: Plan) -> None:
         raise ArgumentError(f"url must name a server that several processes reach, not {plan.url!r}")
     if plan.uvloop and importlib.util.find_spec("uvloop") is None:
         raise ArgumentError("uvloop is not installed: pip install 'pika-redis[uvloop]'")
+
+
+async def _ended(worker: _Worker) -> None:
+    assert worker.process.stdout is not None
+    said = await worker.process.stdout.readline()
+    await worker.process.wait()
+    if said:
+        worker.left = Residue(*json.loads(said))
 
 
 def _tail(worker: _Worker) -> str:

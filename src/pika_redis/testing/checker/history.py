@@ -98,9 +98,13 @@ class Operation(NamedTuple):
     """The row; the tag of a TAG; nothing of a CLEAR."""
     process: int = 0
     tier: Tier = Tier.SERVER
-    """Of a READ or MIXED."""
+    """Of a READ or MIXED. DEGRADED for a change: it returned without the server, and binds its own process alone."""
     version: int = 0
-    """The version that a READ gave, a LOAD read or a COMMIT wrote; 0 = the value was None."""
+    """The version that a READ gave, a LOAD read or a COMMIT wrote; 0 = the value was None.
+
+    1 for a change: it was made good after an outage, its call is told of elsewhere. 1 for a FAILED: it was an `add`,
+    which never guesses.
+    """
     as_of: int = 0
     """When the load of the READ value began, 0 when it was `set`, or None; when a LOAD was asked for."""
     origin: int = 0

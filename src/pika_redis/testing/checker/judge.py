@@ -11,7 +11,9 @@ its `as_of` is the end of the call. A stale read is *outdated* as well when the 
 C began: then a user saw old data; else the load merely began too early and was lucky.
 
 What is allowed depends on who answered (`ALLOWED_NS`): nothing for the server, a bounded age for memory and joined
-loads. But of what the same process invalidated itself, no tier may give anything ("own" violations).
+loads. But of what the same process invalidated itself, no tier may give anything ("own" violations). A change that
+returned while the server was gone (its tier is DEGRADED) binds its own process alone; the server is told later, which
+the history holds as a change of its own, and that binds all.
 
 The staleness of a read is the time from the end of the first change that should have stopped it to the read's start.
 
@@ -255,13 +257,14 @@ class _Facts:
         self._sets: dict[int, int] = {}
         for one in operations:
             kind = one.kind
-            verdict.kinds[kind] += 1
+            verdict.kinds[kind] += not (kind in CHANGES and one.version)
             verdict.began = min(verdict.began, one.start)
             verdict.ended = max(verdict.ended, one.end)
             lives.note(one)
             if kind in ends:
                 target = target_of(one)
-                changes[target].append(one)
+                if one.tier is not Tier.DEGRADED:
+                    changes[target].append(one)
                 own[target, one.process].append(one)
             if kind is Kind.SET or kind is Kind.ADD:
                 self._sets[one.origin] = one.end
@@ -283,9 +286,11 @@ class _Facts:
             return Violation(read, None, 0, 0, own=False, outdated=True)
         targets = self._targets_of(read.subject)
         cause = _first([self._changes.get(target) for target in targets], as_of, read.start)
+        own = _first([self._own.get((target, read.process)) for target in targets], as_of, read.start)
+        if own is not None:
+            cause = own if cause is None or own.end < cause.end else cause
         if cause is None:
             return None
-        own = _first([self._own.get((target, read.process)) for target in targets], as_of, read.start)
         stale_ns = read.start - cause.end
         return Violation(read, own or cause, as_of, stale_ns, own=own is not None, outdated=self._outdated(read))
 
@@ -300,11 +305,9 @@ class _Facts:
         commits = self._commits.get(read.subject)
         if commits is None or read.version == 0:
             return False
-        newest = max(
-            self._changes[target].last_start(read.start)
-            for target in self._targets_of(read.subject)
-            if target in self._changes
-        )
+        known = [self._changes.get(target) for target in self._targets_of(read.subject)]
+        known += [self._own.get((target, read.process)) for target in self._targets_of(read.subject)]
+        newest = max(changes.last_start(read.start) for changes in known if changes is not None)
         return read.version < (commits.until(newest) or 0)
 
     def _targets_of(self, row: int) -> tuple[Target, ...]:

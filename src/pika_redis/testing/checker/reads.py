@@ -17,11 +17,11 @@ from typing import Final, TypeGuard
 
 from pika_redis import MISSING, FullCacheService
 
-from ...model.counters import Counters
 from .access import Naming, cache_aside, through_cache
 from .database import Database
 from .history import Kind, Operation, Stamped, Tier, first_origin
 from .log import Log
+from .outages import Outages
 from .plan import Plan
 from .stepped import Stepped
 from .tiers import FlightProbe, Reading, current_readings
@@ -66,12 +66,12 @@ class Reads:
 
     def __init__(self, plan: Plan, process: int, service: FullCacheService, database: Database, log: Log) -> None:
         self._plan = plan
-        self._service = service
         self._database = database
         self._log = log
         self.origins = count(first_origin(process))
         """The ids of what is loaded or set here."""
         self._probe = FlightProbe(joins=not plan.control)
+        self._outages = Outages(service, log)
         self._pause = random.Random(f"{plan.seed}:{process}:pauses")  # noqa: S311 (a repeatable mix, no secret)
         names = Naming(plan)
         ways = cache_aside(service, names, self) if plan.control else through_cache(service, names, self, plan)
@@ -119,7 +119,8 @@ class Reads:
 
     async def _read(self, way: Callable[[int], Awaitable[object]], row: int, *, strict: bool) -> None:
         with self._reading([row]) as (reading,):
-            answer = Stepped(way(row), self._copies_read)
+            answer = Stepped(way(row), self._outages.copies_read)
+            seen = self._outages.seen
             start = monotonic_ns()
             value = await answer
             end = monotonic_ns()
@@ -128,20 +129,23 @@ class Reads:
                 tier = Tier.L1
             elif strict and tier is not Tier.LOADED:
                 tier = Tier.STRICT
+            elif tier is Tier.SERVER and self._outages.since(seen):
+                tier = Tier.DEGRADED
             self._log.write(as_read(row, value, start, end)._replace(tier=tier))
 
     async def _read_several(self, way: Callable[[Sequence[int]], Awaitable[Sequence[object]]], row: int) -> None:
         """Which of several were copies, nobody tells: if one was, all that the server may have given count as such."""
         rows = neighbours(self._plan, row)
         with self._reading(rows) as readings:
-            answer = Stepped(way(rows), self._copies_read)
+            answer = Stepped(way(rows), self._outages.copies_read)
+            seen = self._outages.seen
             start = monotonic_ns()
             values = await answer
             end = monotonic_ns()
             for reading, value in zip(readings, values, strict=True):
                 tier = reading.tier(_origin_of(value))
-                if tier is Tier.SERVER and answer.grown:
-                    tier = Tier.L1
+                if tier is Tier.SERVER:
+                    tier = Tier.DEGRADED if self._outages.since(seen) else Tier.L1 if answer.grown else tier
                 self._log.write(as_read(reading.row, value, start, end)._replace(tier=tier))
 
     @contextmanager
@@ -154,11 +158,6 @@ class Reads:
             current_readings.reset(token)
             for reading in readings:
                 reading.close()
-
-    def _copies_read(self) -> int:
-        """How many reads were answered by the memory of this process; 0 for a service that doesn't tell."""
-        counts = getattr(self._service, "counts", None)
-        return counts.l1_hits if isinstance(counts, Counters) else 0
 
 
 def _origin_of(value: object) -> int | None:

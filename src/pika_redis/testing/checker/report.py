@@ -69,7 +69,7 @@ class Report:
 
     def to_text(self) -> str:
         """The figures as a page of text."""
-        lines = [*self._counts(), "", *self._table(), "", self._conclusion()]
+        lines = [*self._counts(), "", *self.table(), "", self._conclusion()]
         lines += [f"  {self.story(violation)}" for violation in self.verdict.examples]
         if self.trace:
             lines += ["", "what led to the first one (start and end in ms):", *map(self._traced, self.trace)]
@@ -91,7 +91,8 @@ class Report:
         ]
         return [f"{name:15}{number:>11,}   {remark}" for name, number, remark in rows]
 
-    def _table(self) -> list[str]:
+    def table(self) -> list[str]:
+        """The reads, by who answered."""
         heads = f"{'answered by':15}{'reads':>11}{'stale':>9}{'outdated':>10}{'max stale':>13}{'allowed':>11}"
         lines = [f"{heads}{'max over age':>15}"]
         for tier, figures in sorted(self.verdict.tiers.items()):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from time import monotonic_ns
 
 from .history import Tier
@@ -90,7 +90,8 @@ class FlightProbe:
         if self._under_way[row][origin] > 1:
             self._let_go(row, origin)
         else:
-            asyncio.get_running_loop().call_later(_STORED_WITHIN, self._let_go, row, origin)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_STORED_WITHIN, self._let_go, row, origin, context=Context())  # holds no flight
 
     def ended_with(self, reading: Reading, origins: list[int]) -> None:
         """A read has ended, and what it held may have, too."""

@@ -1,8 +1,9 @@
 """One process of a run, started by `fleet` with ``python -m``; not for use by hand.
 
 It reads its orders, one line of JSON, from standard input (a URL may hold a password, and a command line is public),
-opens the cache, says ``ready``, waits for ``go`` with the deadline, works, and ends. The end of standard input, which
-the kernel brings about when the parent dies however hard, ends it at once and takes the run's folder along.
+opens the cache, says ``ready``, waits for ``go`` with the deadline, works, says what is left of its service, and ends.
+The end of standard input, which the kernel brings about when the parent dies however hard, ends it at once and takes
+the run's folder along.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pika_redis import FullCacheService, RedisService
 from .database import Database
 from .log import Log
 from .plan import Plan
+from .residue import residue, residue_since
 from .workload import Workload
 
 __all__ = ["Orders", "main"]
@@ -62,19 +64,26 @@ async def _serve(orders: Orders) -> None:
     database = Database(Path(orders.database))
     log = Log(Path(orders.log), orders.process)
     try:
+        before = await residue()
         async with _service(plan, orders.url, orders.prefix) as service:
-            sys.stdout.write("ready\n")
-            sys.stdout.flush()
+            _say("ready")
             _, _, deadline = (await parent.readline()).partition(b" ")
             if not deadline:
                 _vanish(Path(orders.log).parent)
             watching = asyncio.create_task(_vanish_with(parent, Path(orders.log).parent))
             await Workload(plan, orders.process, service, database, log).run(int(deadline))
             watching.cancel()
+        del service, watching
+        _say(json.dumps(await residue_since(before)))
     finally:
         log.close()
         database.close()
         transport.close()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 async def _vanish_with(parent: asyncio.StreamReader, folder: Path) -> None:

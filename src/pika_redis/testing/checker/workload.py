@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from time import monotonic_ns
@@ -19,12 +20,16 @@ from .access import Naming
 from .database import Database
 from .history import Kind, Operation
 from .log import Log
+from .outages import Outages
 from .plan import Plan
 from .reads import LoadFailed, Reads, Step, is_none, neighbours
 
-__all__ = ["Workload"]
+__all__ = ["FAILED_MARK", "Workload"]
 
 _SKEW = 3.0
+_MOST_TOLD = 100
+FAILED_MARK = "failed: "
+"""How a line of standard error begins that tells of a call's error."""
 
 _BY_KEY: Final = {"delete": 6.0, "delete_several": 1.0, "mark_stale": 1.0, "delete_only": 1.0, "guarded_key": 0.5}
 _BY_TAG: Final = {"untag": 6.0, "untag_several": 1.0, "untag_only": 1.0, "guarded_tag": 0.5}
@@ -47,6 +52,8 @@ class Workload:
         self._database = database
         self._log = log
         self._names = Naming(plan)
+        self._outages = Outages(service, log)
+        self._told = 0
         reads = Reads(plan, process, service, database, log)
         self._origins = reads.origins
         changes: dict[Step, float] = {
@@ -66,13 +73,21 @@ class Workload:
         while left != 0 and monotonic_ns() < deadline_ns:
             row = int(plan.keys * dice.random() ** _SKEW)
             (step,) = dice.choices(self._steps, self._weights)
+            self._outages.settle()
             started = monotonic_ns()
             try:
                 await step(row)
-            except (CacheError, LoadFailed):
-                self._log.write(Operation(Kind.FAILED, started, monotonic_ns(), row))
+            except (CacheError, LoadFailed) as error:
+                self._log.write(Operation(Kind.FAILED, started, monotonic_ns(), row, version=int(step == self._add)))
+                self._tell(step, error)
             await asyncio.sleep(dice.random() * plan.think_ms / 1000)
             left = None if left is None else left - 1
+
+    def _tell(self, step: Step, error: Exception) -> None:
+        """Say on standard error which error a call raised that should have been answered; the first ones."""
+        if step != self._add and not isinstance(error, LoadFailed) and self._told < _MOST_TOLD:
+            self._told += 1
+            sys.stderr.write(f"{FAILED_MARK}{type(error).__name__}: {error}\n")
 
     # -- changing ---------------------------------------------------------------------------------------------
 
@@ -152,7 +167,7 @@ class Workload:
             start = monotonic_ns()
         end = monotonic_ns()
         self._log.write(Operation(Kind.HOLD, entered, end, row))
-        self._log.write(Operation(kind, start, end, row))
+        self._outages.log_change(Operation(kind, start, end, row))
 
     async def _clear(self, row: int) -> None:
         self._commit(row)
@@ -164,4 +179,4 @@ class Workload:
         await change
         end = monotonic_ns()
         for subject in subjects:
-            self._log.write(Operation(kind, start, end, subject, origin=origin))
+            self._outages.log_change(Operation(kind, start, end, subject, origin=origin))
