@@ -20,7 +20,7 @@ from functools import partial
 from typing import cast
 
 from ..codec.envelope import IDENTITY, plain_payload
-from ..errors import CacheError, CacheServerError
+from ..errors import CacheError, CacheServerError, CacheUnavailableError
 from ..model.clock import Clock
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
@@ -224,6 +224,7 @@ class RemoteStore:
         longest = max(draft.ttl for _, draft, _ in packed)
         near = self._nears.get()
         capture = self._tags.captured(near, tags)
+        replies: list[Reply] = []
         for _ in range(_ROUNDS):
             if not capture.complete:
                 capture = await self._tags.complete(near, await self._tags.read(near, tags), tags, longest)
@@ -232,14 +233,14 @@ class RemoteStore:
             replies, current = await self._write_under(near, packed, capture)
             if current == capture:
                 await self._tags.complete(near, capture, tags, longest)
-                failed.update(
-                    (key, reply)
-                    for (key, _, _), reply in zip(packed, replies, strict=True)
-                    if isinstance(reply, Exception)
-                )
-                return failed
-            capture = current
-        raise CacheServerError("tags or the epoch were invalidated during every attempt to write under them")
+                break
+            capture = current  # in the last round: whoever ended tags during it may have done so right behind it
+        if capture.epoch is None:
+            raise CacheUnavailableError("the epoch of the namespace is not to be read: nothing can be written under it")
+        failed.update(
+            (key, reply) for (key, _, _), reply in zip(packed, replies, strict=True) if isinstance(reply, Exception)
+        )
+        return failed
 
     async def _write_under(
         self, near: Near, packed: Sequence[tuple[str, Draft, bytes | tuple[bytes, bool]]], capture: Capture
