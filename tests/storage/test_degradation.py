@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from pika_redis import CacheUnavailableError, HealthStatus, RedisService
+from pika_redis import DO_NOT_STORE, CacheUnavailableError, HealthStatus, RedisService
 from pika_redis.testing import EmbeddedServer, FakeClock
 
 from ..wire.fake_server import Relay
@@ -207,6 +207,25 @@ async def test_a_strict_read_finds_nothing_here(service: RedisService, own: Embe
     await service.set("k", "here")
     assert await service.get("k", consistency="strict") is None
     assert await service.get_or_load("k", Source("loaded"), consistency="strict") == "loaded"
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_strict_read_takes_nobody_elses_load_on_trust(
+    service: RedisService, own: EmbeddedServer, stored: bool
+) -> None:
+    own.kill()
+    early = Source("before" if stored else DO_NOT_STORE, shut=True)
+    first = asyncio.create_task(service.get_or_load("k", early))
+    await early.reached.wait()  # what others invalidate from here on, this process does not hear of
+    late = Source("after")
+    strict = asyncio.create_task(service.get_or_load("k", late, consistency="strict"))
+    usual = asyncio.create_task(service.get_or_load("k", Source("unwanted")))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    early.gate.set()
+    given = "before" if stored else None
+    assert await asyncio.gather(first, strict, usual) == [given, "after", given]
+    assert late.calls == 1
 
 
 async def test_who_wants_to_know_is_told(service: RedisService, own: EmbeddedServer) -> None:

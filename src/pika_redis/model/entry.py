@@ -150,6 +150,8 @@ class Outcome(enum.Enum):
     """It was not stored, but nothing was invalidated."""
     OVERTAKEN = "overtaken"
     """The key or a tag changed meanwhile; who came after the load began must look again."""
+    PRESUMED = "presumed"
+    """Nothing was invalidated by this process, and what others did can't be known: the server is gone."""
     UNSURE = "unsure"
     """The store could not be asked."""
 

@@ -216,7 +216,8 @@ class Loads:
             flight.wants_again = isinstance(result, Loaded) and not flight.detached and not flight.background
             return value
         outcome = await self._store_loaded(flight, hold, draft)
-        flight.confirmed = flight.proven = outcome in (Outcome.STORED, Outcome.CURRENT)
+        flight.proven = outcome in (Outcome.STORED, Outcome.CURRENT)
+        flight.confirmed = flight.proven or outcome is Outcome.PRESUMED
         return value
 
     async def _compare(self, job: Job[Any], tags: tuple[str, ...]) -> None:
@@ -232,6 +233,8 @@ class Loads:
         if before is not None:
             try:
                 now = await self._store.fetch(flight.key, job.plan.tags, strict=True)
+                if now.cut is not None:
+                    raise now.cut
             except (*UNREACHABLE, CacheClosedError) as error:
                 self._storing.failed(error)
             else:
@@ -259,7 +262,7 @@ class Loads:
         if outcome is None:
             return Outcome.UNSURE
         self._storing.worked()
-        self._counters.sets += outcome in (Outcome.STORED, Outcome.DOUBTFUL)
+        self._counters.sets += outcome in (Outcome.STORED, Outcome.DOUBTFUL, Outcome.PRESUMED)
         return outcome
 
     async def _with_tags(self, job: Job[Any], hold: Hold | None, named: tuple[str, ...]) -> Hold | None:

@@ -161,11 +161,14 @@ class Tiers:
         return await self._noting((), self._side(hold).extend(hold, tags, named))
 
     async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
-        draft = self._brief(draft) if hold.body is _HERE else draft
-        return await self._noting((key,), self._side(hold).replace(key, hold, draft))
+        if hold.body is not _HERE:
+            return await self._noting((key,), self._server.replace(key, hold, draft))
+        return _presumed(await self._memory.replace(key, hold, self._brief(draft)))
 
     async def release(self, key: str, hold: Hold) -> Outcome:
-        return await self._noting((key,), self._side(hold).release(key, hold))
+        if hold.body is not _HERE:
+            return await self._noting((key,), self._server.release(key, hold))
+        return _presumed(await self._memory.release(key, hold))
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
         await self._noting((key,), self._side(hold).fail(key, hold, failure, seconds))
@@ -372,6 +375,11 @@ class Tiers:
 
 async def _none() -> int:
     return 0
+
+
+def _presumed(outcome: Outcome) -> Outcome:
+    """What became of a load, as far as this process can know it alone."""
+    return Outcome.PRESUMED if outcome in (Outcome.STORED, Outcome.CURRENT) else outcome
 
 
 def _is_the_servers_fault(error: Exception) -> bool:

@@ -121,7 +121,7 @@ async def test_with_full_coverage_calls_degrade_instead_of_failing(prefix: str, 
                 await soon(is_back(service, cluster, prefix + lost, dead), 3 * NODE_TIMEOUT + 1)
                 await soon(lambda: not service._counters.degraded)
             assert load.failed == {}
-            assert sum(load.read.values()) > 10 * sum(load.missed.values()) // 10
+            assert sum(load.read.values()) - sum(load.missed.values()) > 100
 
 
 async def test_what_was_invalidated_meanwhile_is_gone_when_a_successor_serves(
