@@ -224,7 +224,7 @@ async def test_a_strict_read_takes_nobody_elses_load_on_trust(
         await asyncio.sleep(0)
     early.gate.set()
     given = "before" if stored else None
-    assert await asyncio.gather(first, strict, usual) == [given, "after", given]
+    assert [await first, await strict, await usual] == [given, "after", given]
     assert late.calls == 1
 
 

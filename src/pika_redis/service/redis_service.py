@@ -236,6 +236,7 @@ class RedisService(Service):
             server,
             self._memory.beside(namespace),
             self._degraded,
+            degraded_ttl=options.degraded_ttl,
             stale_if_error=options.stale_if_error,
         )
 

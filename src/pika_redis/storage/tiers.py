@@ -51,6 +51,7 @@ class Tiers:
         memory: MemoryStore,
         degraded: Degraded,
         *,
+        degraded_ttl: float = 30.0,
         stale_if_error: float = 0.0,
     ) -> None:
         self._server = server
@@ -58,6 +59,7 @@ class Tiers:
         self._nears = server.nears
         self._namespace = server.namespace
         self._degraded = degraded
+        self._degraded_ttl = degraded_ttl
         self._stale_if_error = stale_if_error
         self.hit = server.hit
         self.now_ms = server.now_ms
@@ -369,7 +371,7 @@ class Tiers:
 
     def _brief(self, draft: Draft) -> Draft:
         """The same for memory: not for long, and not served past its time."""
-        most = self._degraded.ttl if draft.degraded_ttl is None else draft.degraded_ttl
+        most = self._degraded_ttl if draft.degraded_ttl is None else draft.degraded_ttl
         return replace(draft, ttl=min(draft.ttl, most), extra=0.0)
 
 
