@@ -72,7 +72,7 @@ async def test_within_one_service_no_order_gives_a_stale_read(near: RedisService
     "between",
     [
         pytest.param(False, id="within one service"),
-        pytest.param(True, id="between two", marks=[pytest.mark.slow, pytest.mark.ci]),
+        pytest.param(True, id="between two", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("change", thorough(*CHANGES, quick=["delete"], ci=["invalidate_tags"]))

@@ -99,7 +99,7 @@ TESTS = (
 )
 
 
-@pytest.fixture(scope="module", params=["strict", "auto"])
+@pytest.fixture(scope="module", params=["strict", pytest.param("auto", marks=[pytest.mark.slow, pytest.mark.ci])])
 def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("mine")
     (folder / "test_mine.py").write_text(BROKEN, "utf-8")

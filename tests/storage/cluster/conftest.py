@@ -11,14 +11,10 @@ from pika_redis import RedisService
 from pika_redis.testing import EmbeddedCluster, FakeClock
 from pika_redis.testing.server import ServerKind
 
-KINDS = [pytest.param("valkey", marks=pytest.mark.valkey), pytest.param("redis", marks=pytest.mark.redis)]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "storage/cluster" in item.path.as_posix():
-            item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.ci)
+KINDS = [
+    pytest.param("valkey", marks=pytest.mark.valkey),
+    pytest.param("redis", marks=[pytest.mark.redis, pytest.mark.slow]),
+]
 
 
 @pytest.fixture(scope="package", params=KINDS)

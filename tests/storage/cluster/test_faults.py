@@ -19,6 +19,7 @@ from pika_redis.wire.slot_map import slot_of
 from .conftest import soon
 from .near import elsewhere, key_on, near_cluster
 
+pytestmark = pytest.mark.slow
 KEYS = [f"k{number}" for number in range(200)]
 NODE_TIMEOUT = 2.0
 
@@ -80,6 +81,7 @@ def is_back(service: RedisService, cluster: EmbeddedCluster, key: str, dead: Emb
     return back
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("holds_the_epoch", [False, True])
 async def test_a_primary_killed_under_load_takes_no_other_slots_along(
     service: RedisService, cluster: EmbeddedCluster, prefix: str, holds_the_epoch: bool
@@ -106,6 +108,7 @@ async def test_a_primary_killed_under_load_takes_no_other_slots_along(
         assert await other.get(min(lost)) == "new"
 
 
+@pytest.mark.ci
 async def test_with_full_coverage_calls_degrade_instead_of_failing(prefix: str, valkey_server: EmbeddedServer) -> None:
     with EmbeddedCluster.start("valkey") as cluster:
         async with RedisService(cluster.url, key_prefix=prefix) as service:
@@ -124,6 +127,7 @@ async def test_with_full_coverage_calls_degrade_instead_of_failing(prefix: str, 
             assert sum(load.read.values()) - sum(load.missed.values()) > 100
 
 
+@pytest.mark.ci
 async def test_what_was_invalidated_meanwhile_is_gone_when_a_successor_serves(
     service: RedisService, other: RedisService, cluster: EmbeddedCluster, prefix: str
 ) -> None:
@@ -143,6 +147,7 @@ async def test_what_was_invalidated_meanwhile_is_gone_when_a_successor_serves(
     assert await service.get_many([key, tagged]) == [None, None]
 
 
+@pytest.mark.ci
 async def test_what_a_dead_primary_acknowledged_lately_is_told_to_its_successor_again(
     service: RedisService, other: RedisService, cluster: EmbeddedCluster, prefix: str
 ) -> None:
