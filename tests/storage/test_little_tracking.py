@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -175,7 +174,7 @@ async def unruly(believer: RedisService, monkeypatch: pytest.MonkeyPatch) -> lis
 
     def tapped(step: Step) -> Step:
         (last,) = resolved(step.commands[-1:], set())
-        return replace(step, see=step.see and seen_with(last, step.see))
+        return step._replace(see=step.see and seen_with(last, step.see))
 
     node = near.single
     ask, ask_many, ask_steps = node.ask, node.ask_many, node.ask_steps

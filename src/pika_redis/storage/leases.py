@@ -20,7 +20,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -38,7 +38,7 @@ from .namespace import Namespace
 from .near import Near
 from .reader import Reader
 from .records import Record, Records, ttl_ms, whole
-from .remote_tags import Making, RemoteTags
+from .remote_tags import NOTHING, Making, RemoteTags
 
 __all__ = ["Leases"]
 
@@ -241,21 +241,23 @@ class Leases:
         entry = self._records.seal(draft, packed, hold.capture, near.node.server_ms())
         arguments = (hold.identity, entry, ttl_ms(draft.ttl + draft.extra) or "")
         store = Call(REPLACE, key, arguments)
-        look = self._tags.look(near, list(hold.capture.tags))
         read: list[Command | Call] = [("GETRANGE", key, 0, IDENTITY - 1)] if near.tracks else []
         steps: list[Step | Reads] = [Step(key, [store, *read], partial(self._see_stored, near, key, entry))]
         claim_key = self._namespace.claim_key(key)
         release = Call(RELEASE, claim_key, (hold.claim,)) if hold.claim else None
         if release is not None and not self._apart:
             steps.append(Step(claim_key, [release]))
+        found: Mapping[str, bytes | None] = NOTHING
         if self._apart or not near.tracks:
+            look = self._tags.look(near, list(hold.capture.tags))
             steps.append(look.step)
+            found = look.found
         stored = checked((await near.node.take(steps))[0])[0]
         if self._apart and release is not None:  # not before the store: who claims next must find it
             near.node.tell(claim_key, release)
         if not stored:
             return Outcome.OVERTAKEN
-        return Outcome.STORED if self._tags.holds(near, hold.capture, look.found) else Outcome.DOUBTFUL
+        return Outcome.STORED if self._tags.holds(near, hold.capture, found) else Outcome.DOUBTFUL
 
     def _see_stored(self, near: Near, key: str, entry: bytes, reply: Reply) -> Reply:
         """The store was answered, and where the server tells of changes a read behind it. Within the parser."""

@@ -17,7 +17,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import cast
+from typing import TypeAlias, cast
 
 from ..codec.envelope import IDENTITY, plain_payload
 from ..errors import CacheError, CacheServerError, CacheUnavailableError
@@ -32,7 +32,6 @@ from ..wire.node import Repeat
 from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL, MARK_STALE, REPLACE
 from ..wire.slots import Observer
-from ..wire.steps import Step
 from ..wire.stepwise import checked
 from .counting import Counting
 from .guards import RemoteGuards
@@ -45,8 +44,10 @@ from .reader import Reader
 from .records import Record, Records, ttl_ms
 from .remote_tags import RemoteTags
 
-__all__ = ["RemoteStore", "ServerOnlyStore"]
+__all__ = ["Packed", "RemoteStore", "ServerOnlyStore"]
 
+Packed: TypeAlias = tuple[str, Draft, bytes | tuple[bytes, bool]]
+"""A key, what is to stand there, and its bytes: those of a counter, or a payload and whether it is compressed."""
 _CHUNK = 1000
 _ROUNDS = 8
 _GONE = -2  # PTTL of a key that is absent
@@ -212,7 +213,7 @@ class RemoteStore:
 
     async def _write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         failed: dict[str, Exception] = {}
-        packed: list[tuple[str, Draft, bytes | tuple[bytes, bool]]] = []
+        packed: list[Packed] = []
         for key, draft in items:
             try:
                 packed.append((key, draft, self._records.as_counter(draft) or self._records.pack(draft)))
@@ -242,19 +243,20 @@ class RemoteStore:
         )
         return failed
 
-    async def _write_under(
-        self, near: Near, packed: Sequence[tuple[str, Draft, bytes | tuple[bytes, bool]]], capture: Capture
-    ) -> tuple[list[Reply], Capture]:
-        """Write; gives the replies and what the nonces were after that."""
+    async def _write_under(self, near: Near, packed: Sequence[Packed], capture: Capture) -> tuple[list[Reply], Capture]:
+        """Write; gives the replies and what the nonces were after that. One server does it in one batch."""
         tags = list(capture.tags)
         look = self._tags.look(near, tags)
-        steps = self._set_steps(near, [key for key, _, _ in packed], self._set_commands(packed, capture))
-        *replies, _ = await near.node.take([*steps, look.step], Repeat.UNSENT)
-        return [one for given in replies for one in given], self._tags.captured(near, tags, look.found)
+        written = self._seen_written(near, [key for key, _, _ in packed])
 
-    def _set_steps(self, near: Near, keys: Sequence[str], commands: Sequence[Command]) -> list[Step]:
-        """The writes of these keys."""
-        return [Step(keys[0], commands, self._seen_written(near, keys))]
+        def see(replies: Reply) -> Reply:
+            look.see(cast("list[Reply]", written(replies))[-1])
+            return replies
+
+        commands = [*self._set_commands(packed, capture), look.command]
+        *replies, nonces = await near.node.call_many(commands, Repeat.UNSENT, see)
+        checked([nonces])
+        return replies, self._tags.captured(near, tags, look.found)
 
     @staticmethod
     def _seen_written(near: Near, keys: Sequence[str]) -> Observer:
@@ -267,9 +269,7 @@ class RemoteStore:
 
         return see
 
-    def _set_commands(
-        self, packed: Sequence[tuple[str, Draft, bytes | tuple[bytes, bool]]], capture: Capture
-    ) -> list[Command]:
+    def _set_commands(self, packed: Sequence[Packed], capture: Capture) -> list[Command]:
         now = self.now_ms()
         commands: list[Command] = []
         for key, draft, ready in packed:

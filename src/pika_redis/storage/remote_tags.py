@@ -79,7 +79,7 @@ class RemoteTags:
         A tag that a writer's guard holds stays unknown. Raises CacheUnavailableError, CacheServerError.
         """
         capture = seen
-        for _ in range(3):
+        for _ in range(0 if _names_all(seen, tags) else 3):
             making = self.making(near, capture, tags, ttl)
             if not making.steps:
                 break
@@ -93,6 +93,8 @@ class RemoteTags:
 
     def making(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Making:
         """What makes the nonces that are missing, with lives long enough for entries of `ttl` seconds."""
+        if _names_all(seen, tags):
+            return Making(self, near, tags, (), 0)
         missing = [self._namespace.tag_key(tag) for tag in tags if seen.tags.get(tag) is None]
         if seen.epoch is None:
             missing.append(self._namespace.epoch_key)
@@ -180,6 +182,18 @@ class Look:
         self._near = near
         self._believes = believes
 
+    @property
+    def command(self) -> Command:
+        """The same as one command, of one server. Its reply belongs to `see`."""
+        return ("MGET", *self.step.keys)
+
+    def see(self, raws: Reply) -> None:
+        """The reply to `command`. Within the parser."""
+        if isinstance(raws, list):
+            learn, found = self._near.learn, self.found
+            for key, raw in zip(self.step.keys, raws, strict=True):
+                found[key] = learn(key, raw)
+
     def _see(self, key: str, raw: Reply) -> Reply:
         near = self._near
         if isinstance(raw, CacheUnavailableError):  # its node can't be asked
@@ -197,7 +211,7 @@ class Making:
 
     def __init__(self, of: RemoteTags, near: Near, tags: Sequence[str], steps: Sequence[Step], full: int) -> None:
         self.near = near
-        self.look = of.look(near, tags)
+        self.look = of.look(near, tags if steps else ())
         self.steps: list[Step | Reads] = [*steps, self.look.step] if steps else []
         self._of = of
         self._tags = tags
@@ -215,6 +229,8 @@ class Making:
 
     async def end(self, replies: Sequence[Sequence[Reply]]) -> None:
         """They were answered. What stands there and is no tag goes, or nothing could be written. Raises as `run`."""
+        if not self._made:
+            return
         made = dict(zip(self._made, (given[0] for given in replies), strict=False))
         foreign = [key for key, before in made.items() if _is_foreign(before)]
         if foreign:
@@ -228,6 +244,10 @@ def _age(raw: bytes | None, left_ms: int) -> float:
     if raw is None or nonce_in(raw) is None or left_ms < 0:
         return -1.0
     return int.from_bytes(raw[1 + _NONCE :], "big") - left_ms / 1000
+
+
+def _names_all(capture: Capture, tags: Sequence[str]) -> bool:
+    return capture.complete and all(map(capture.tags.__contains__, tags))
 
 
 def _unless_foreign(raw: Reply) -> bytes | None:

@@ -1,11 +1,10 @@
-"""Steps on one server: they leave in one batch, in their order, and all that are to be read in one MGET."""
+"""Steps on one server: they leave in one batch, in their order, and what is to be read in one MGET."""
 
 from __future__ import annotations
 
 import abc
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar, cast
 
 from ..errors import CacheError, CacheServerError
@@ -38,6 +37,17 @@ class Stepwise(abc.ABC):
     _scripts: set[str]
 
     @abc.abstractmethod
+    async def run(
+        self,
+        script: Script,
+        key: str | Sequence[str | bytes],
+        arguments: Sequence[str | bytes | int],
+        repeat: Repeat = Repeat.ALWAYS,
+        see: Observer | None = None,
+    ) -> Reply:
+        """Run a script on a key or several."""
+
+    @abc.abstractmethod
     async def again(
         self, send: Callable[[], Awaitable[Any]], lost: Disconnected, repeat: Repeat, attempts: int | None = None
     ) -> Any:  # noqa: ANN401 (what `send` gives)
@@ -50,12 +60,15 @@ class Stepwise(abc.ABC):
 
         Raises CacheUnavailableError, OutcomeUnknownError, CacheClosedError, and CacheServerError for a read refused.
         """
-        plan = _Plan.of(steps)
+        sent = [step if isinstance(step, Step) else _mget(step) for step in steps]
         try:
-            replies = await self._served_steps(plan.sent)
+            replies = await self._served_steps(sent)
         except Disconnected as lost:
-            replies = await self.again(lambda: self._served_steps(plan.sent), lost, repeat, attempts)
-        return plan.given(replies)
+            replies = await self.again(lambda: self._served_steps(sent), lost, repeat, attempts)
+        for step, given in zip(steps, replies, strict=True):
+            if isinstance(given[0], CacheError) and isinstance(step, Reads):
+                raise given[0]
+        return replies
 
     async def run_over(
         self, script: Script, keys: Sequence[KeyT], arguments: Sequence[str | bytes | int], see: SeeKeys[KeyT]
@@ -67,8 +80,7 @@ class Stepwise(abc.ABC):
         total = 0
         for start in range(0, len(keys), _PAGE):
             page = keys[start : start + _PAGE]
-            (replies,) = await self.take([Step(page[0], [Call(script, page, arguments)], _first(see(page)))])
-            total += cast("int", checked(replies)[0])
+            total += cast("int", await self.run(script, page, arguments, see=see(page)))
         return total
 
     def tell(self, key: str, command: Command | Call, lost: Callable[[], None] = nothing) -> None:
@@ -102,9 +114,10 @@ class Stepwise(abc.ABC):
         """
         known = True
         for step, given in zip(steps, replies, strict=True):
-            for at, (one, reply) in enumerate(zip(step.commands, given, strict=False)):  # an MGET became one a key
+            for at, one in enumerate(step.commands):
                 if not isinstance(one, Call):
                     continue
+                reply = given[at]
                 if not isinstance(reply, CacheError):
                     self._scripts.add(one.script.digest)
                 elif isinstance(reply, CacheServerError):
@@ -125,63 +138,18 @@ class Stepwise(abc.ABC):
         return replies
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How steps are sent to one server, and what their callers get."""
-
-    steps: Batch
-    sent: list[Step]
-    places: list[tuple[int, slice]]
-    """For each step the number of what was sent, and which of its replies are the step's."""
-
-    @staticmethod
-    def of(steps: Batch) -> _Plan:
-        sent: list[Step] = []
-        places: list[tuple[int, slice]] = []
-        together: list[Reads] = []
-        for step in steps:
-            if isinstance(step, Reads):
-                start = sum(len(one.keys) for one in together)
-                together.append(step)
-                places.append((len(sent), slice(start, start + len(step.keys))))
-                continue
-            if together:
-                sent.append(_mget(together))
-                together = []
-            places.append((len(sent), slice(None)))
-            sent.append(step)
-        if together:
-            sent.append(_mget(together))
-        return _Plan(steps, sent, places)
-
-    def given(self, replies: Sequence[Sequence[Reply]]) -> list[list[Reply]]:
-        """The replies to each step. Raises the error of a read."""
-        found: list[list[Reply]] = []
-        for step, (number, part) in zip(self.steps, self.places, strict=True):
-            mine = replies[number]
-            if isinstance(step, Reads) and isinstance(mine[0], CacheError) and len(self.sent[number].commands) == 1:
-                raise mine[0]
-            found.append(list(mine[part]))
-        return found
-
-
-def _mget(together: Sequence[Reads]) -> Step:
-    """One command for several reads. Its replies become what those who see them give."""
-    keys = [key for one in together for key in one.keys]
+def _mget(reads: Reads) -> Step:
+    """One command for all of them. Its replies become what who sees them gives."""
+    keys = reads.keys
 
     def see(replies: Reply) -> Reply:
-        raws = cast("list[Reply]", replies)[0]
+        given = cast("list[Reply]", replies)
+        raws = given[0]
         if isinstance(raws, list):
-            at = iter(raws)
-            cast("list[Reply]", replies)[:] = [one.see(key, next(at)) for one in together for key in one.keys]
+            given[:] = map(reads.see, keys, raws)
         return replies
 
-    return Step(keys[0], [("MGET", *keys)], see)
-
-
-def _first(see: Observer) -> Observer:
-    """The observer of one command, for the list of its reply."""
-    return lambda replies: see(cast("list[Reply]", replies)[0])
+    return Step(keys[0], (("MGET", *keys),), see)
 
 
 def checked(replies: list[Reply]) -> list[Reply]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...model.entry import Capture
 from ...model.missing import MISSING, MissingType
-from ...wire.connection import Command
+from ...wire.connection import Reply
+from ...wire.node import Repeat
 from ...wire.steps import Step
 from ..leases import Leases
 from ..near import Near
-from ..remote import RemoteStore
+from ..remote import Packed, RemoteStore
 from .keyspace import ClusterKeyspace
 from .reader import ClusterReader
 from .tags import ClusterTags
@@ -34,11 +36,16 @@ class ClusterStore(RemoteStore):
     async def get(self, key: str, *, strict: bool = False) -> object:
         return self._fresh_value(await self._reader.read(key, strict=strict))
 
-    def _set_steps(self, near: Near, keys: Sequence[str], commands: Sequence[Command]) -> list[Step]:
-        return [
+    async def _write_under(self, near: Near, packed: Sequence[Packed], capture: Capture) -> tuple[list[Reply], Capture]:
+        tags = list(capture.tags)
+        look = self._tags.look(near, tags)
+        commands = self._set_commands(packed, capture)
+        steps = [
             Step(key, [command], self._seen_written(near, (key,)), spare=True)
-            for key, command in zip(keys, commands, strict=True)
+            for (key, _, _), command in zip(packed, commands, strict=True)
         ]
+        *replies, _ = await near.node.take([*steps, look.step], Repeat.UNSENT)
+        return [one for given in replies for one in given], self._tags.captured(near, tags, look.found)
 
 
 class ClusterOnlyStore(ClusterStore):
