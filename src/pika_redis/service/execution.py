@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol, cast
 
-from ..errors import ArgumentError, CacheServerError, CacheUnavailableError
+from ..errors import AccessDeniedError, ArgumentError, CacheServerError, CacheUnavailableError
 from ..storage.cluster.near import ClusterNear
 from ..storage.near import Near
 from ..wire.cluster import Cluster
@@ -106,16 +106,32 @@ async def _follow(
 async def _key_in(cluster: Cluster, command: Command) -> bytes:
     """The first key of a command, of which all have one slot. Raises ArgumentError for others."""
     name = command[0].decode(errors="replace") if isinstance(command[0], bytes) else str(command[0])
+    keys: list[bytes] = []
     try:
-        asked = cluster.members.primaries[0].node.call(("COMMAND", "GETKEYS", *command))
-        keys = cast("list[bytes]", await asked)
+        keys = await _keys_of(cluster, command)
+    except AccessDeniedError:
+        raise
     except CacheServerError as error:
         raise ArgumentError(
             f"{name} names no key by which its node of the cluster could be told; give key=, any key of that node"
         ) from error
+    if not keys:
+        raise ArgumentError(f"{name} was given no key; in a cluster give key=, any key of the node that is meant")
     if len({slot_of(key) for key in keys}) > 1:
         raise ArgumentError(
             f"the keys of {name} lie in different slots of the cluster; those of one command need one: write them with "
             "the same part in {braces}, or send one command a key"
         )
     return keys[0]
+
+
+async def _keys_of(cluster: Cluster, command: Command) -> list[bytes]:
+    """What any node says that can be asked. Raises CacheServerError, CacheUnavailableError."""
+    primaries = sorted(cluster.members.primaries, key=lambda one: not one.node.connection.usable)
+    for at, member in enumerate(primaries, 1):
+        try:
+            return cast("list[bytes]", await member.node.call(("COMMAND", "GETKEYS", *command)))
+        except CacheUnavailableError:
+            if at == len(primaries):
+                raise
+    raise CacheUnavailableError("no node of the cluster serves any slot")

@@ -16,6 +16,7 @@ carry no epoch; a counter whose delete did not fit stays.)
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -46,6 +47,7 @@ class Journal:
         self._acknowledged: dict[str, tuple[float, str]] = {}  # key -> when, and the same
         self.acknowledged = 0
         """How often something was acknowledged, ever."""
+        self._kept_from = math.inf
         self._leases: dict[str, bytes] = {}  # their key -> what stands there
         self._dropped: dict[str, float] = {}  # epochs whose acknowledged keys did not all fit -> when the last one was
 
@@ -87,6 +89,7 @@ class Journal:
     def done(self, keys: Sequence[str], epoch_key: str) -> None:
         """The server deleted these."""
         done, now = self._acknowledged, self._now()
+        kept = min(now, self._kept_from)
         with self._lock:
             self.acknowledged += 1
             for key in keys:
@@ -95,11 +98,18 @@ class Journal:
             while done:  # the oldest first
                 oldest = next(iter(done))
                 at, epoch = done[oldest]
-                if now - at <= MINUTE and len(done) <= self._most:
+                if kept - at <= MINUTE and len(done) <= self._most:
                     return
                 del done[oldest]
-                if now - at <= MINUTE:
+                if kept - at <= MINUTE:
                     self._dropped[epoch] = at
+
+    def keep_from(self, heard: float) -> None:
+        """What was acknowledged in the minute before `heard` is needed still: a server was last heard of then.
+
+        `math.inf` = all are there.
+        """
+        self._kept_from = heard if math.isinf(heard) else min(self._kept_from, heard)
 
     def forget(self, keys: Iterable[str]) -> None:
         """These were written since: what stands there now is newer than their delete."""

@@ -164,7 +164,7 @@ class Leases:
     @staticmethod
     def _let_go(near: Near, where: str, token: bytes) -> None:
         """Whoever wanted the lease or claim is gone; nobody else shall wait for it. Waits for nothing."""
-        near.node.tell(where, Call(RELEASE, where, (token,)), partial(near.journal.keep_lease, where, token))
+        near.node.tell(where, Call(RELEASE, where, (token,)), partial(_keep, near, where, token))
 
     @staticmethod
     @contextlib.contextmanager
@@ -242,14 +242,16 @@ class Leases:
         arguments = (hold.identity, entry, ttl_ms(draft.ttl + draft.extra) or "")
         store = Call(REPLACE, key, arguments)
         read: list[Command | Call] = [("GETRANGE", key, 0, IDENTITY - 1)] if near.tracks else []
-        steps: list[Step | Reads] = [Step(key, [store, *read], partial(self._see_stored, near, key, entry))]
+        steps: list[Step | Reads] = [
+            Step(key, [store, *read], partial(self._see_stored, near, near.generation, key, entry))
+        ]
         claim_key = self._namespace.claim_key(key)
         release = Call(RELEASE, claim_key, (hold.claim,)) if hold.claim else None
         if release is not None and not self._apart:
             steps.append(Step(claim_key, [release]))
         found: Mapping[str, bytes | None] = NOTHING
         if self._apart or not near.tracks:
-            look = self._tags.look(near, list(hold.capture.tags))
+            look = self._tags.look(near, list(hold.capture.tags), believes=False)
             steps.append(look.step)
             found = look.found
         stored = checked((await near.node.take(steps))[0])[0]
@@ -259,13 +261,13 @@ class Leases:
             return Outcome.OVERTAKEN
         return Outcome.STORED if self._tags.holds(near, hold.capture, found) else Outcome.DOUBTFUL
 
-    def _see_stored(self, near: Near, key: str, entry: bytes, reply: Reply) -> Reply:
+    def _see_stored(self, near: Near, generation: int, key: str, entry: bytes, reply: Reply) -> Reply:
         """The store was answered, and where the server tells of changes a read behind it. Within the parser."""
         assert isinstance(reply, list)
         near.changed(key)
         if near.tracks and len(reply) > 1 and reply[0] == 1 and reply[-1] == entry[:IDENTITY]:
             record = self._reader.judged(near, entry)
-            if record.live:
+            if record.live and near.generation == generation:
                 record.home = self._namespace.prefix
                 near.keep(key, record, len(entry))
         return reply
@@ -290,7 +292,7 @@ class Leases:
         where, token = self._place(key, hold)
         if not hold.renewable:  # a guard stands there, or bytes of another type
             return Outcome.OVERTAKEN
-        look = self._tags.look(near, list(hold.capture.tags))
+        look = self._tags.look(near, list(hold.capture.tags), believes=False)
         steps = [Step(where, [Call(RELEASE, where, (token,))]), Step(key, [_look(key, hold.identity)])]
         asks = self._apart or not near.tracks
         with self._giving_back(near, where, token):
@@ -302,6 +304,12 @@ class Leases:
     def _place(self, key: str, hold: Hold) -> tuple[str, bytes]:
         """The key of the lease or claim, and what it holds."""
         return (self._namespace.claim_key(key), hold.claim) if hold.claim else (key, hold.identity)
+
+
+def _keep(near: Near, where: str, token: bytes) -> None:
+    """A lease or claim is given back as soon as can be."""
+    near.journal.keep_lease(where, token)
+    near.standing_of(where).resume()
 
 
 def _look(key: str, identity: bytes) -> Command:

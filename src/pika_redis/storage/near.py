@@ -87,6 +87,8 @@ class Near:
         self.copies: dict[str, Record] = {}
         self.proof: Proven = Proof()
         self.now = clock.monotonic
+        self.generation = 0
+        """Grows with every change of the slot map: what was asked before it is answered by who was asked."""
         self._counters = degraded.counters
         self._left = Left()
         self._max_bytes = max_bytes
@@ -185,8 +187,12 @@ class Near:
         """The nonce of a tag or an epoch as it stands; None = not known. `looked` = what was read just now."""
         return self.nonces.at(key).now
 
-    def learn(self, key: str, raw: Reply) -> bytes | None:
-        """A nonce was read; gives it. Within the parser."""
+    def standing_of(self, key: str) -> Standing:
+        """The standing of the server that has a key."""
+        return self.standing
+
+    def learn(self, key: str, raw: Reply, generation: int) -> bytes | None:
+        """A nonce was read, asked for in that `generation`; gives it. Within the parser."""
         self.nonces.learn(key, raw)
         return nonce_in(raw)
 
@@ -294,7 +300,7 @@ class Near:
     def _reread(self, keys: Sequence[str], reply: Reply) -> Reply:
         if isinstance(reply, list):
             for key, raw in zip(keys, reply, strict=True):
-                self.learn(key, raw)
+                self.learn(key, raw, self.generation)
         return reply
 
     def _asked(self, asked: asyncio.Future[Reply]) -> None:

@@ -290,7 +290,7 @@ class RemoteStore:
             found = await self.fetch(key, draft.tags)
             if found.entry is not None and self._fresh_value(cast("Record", found.entry.body)) is not MISSING:
                 return False
-            capture = await self._tags.complete(self._nears.get(), found.capture, draft.tags, draft.ttl)
+            capture = await self._tags.required(self._nears.get(), found.capture, draft.tags, draft.ttl)
             if not capture.complete:  # held by a writer's guard
                 return False
             entry = ready or self._records.seal(draft, packed, capture, self.now_ms())

@@ -63,9 +63,9 @@ class RemoteTags:
         """Whether captured nonces are known to be current; `looked` as in `captured`."""
         return capture.complete and self.captured(near, list(capture.tags), looked) == capture
 
-    def look(self, near: Near, tags: Sequence[str]) -> Look:
-        """What reads the nonces."""
-        return Look(near, self.keys(tags))
+    def look(self, near: Near, tags: Sequence[str], *, believes: bool = True) -> Look:
+        """What reads the nonces; `believes` as of `Look`."""
+        return Look(near, self.keys(tags), believes=believes)
 
     async def read(self, near: Near, tags: Sequence[str]) -> Capture:
         """The nonces as they are now. Raises CacheUnavailableError, CacheServerError."""
@@ -86,6 +86,10 @@ class RemoteTags:
             capture = await making.run()
         self._renew(near, capture, _tag_life(ttl))
         return capture
+
+    async def required(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
+        """As `complete`, for a writer that can't do without. Raises in any case."""
+        return await self.complete(near, seen, tags, ttl)
 
     def along(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Making:
         """The same, to be sent along with something else; `complete` is called in any case."""
@@ -117,10 +121,11 @@ class RemoteTags:
         """
         keys = [self._namespace.tag_key(tag) for tag in tags]
         read_at: list[float] = []
+        generation = near.generation
 
         def see(key: str, replies: Reply) -> Reply:
             read_at.append(near.now())
-            near.learn(key, cast("list[Reply]", replies)[-1])
+            near.learn(key, cast("list[Reply]", replies)[-1], generation)
             return replies
 
         look = self.look(near, ())
@@ -180,6 +185,7 @@ class Look:
         self.found: dict[str, bytes | None] = {}
         self.step = Reads(keys, self._see, spare=True)
         self._near = near
+        self._generation = near.generation
         self._believes = believes
 
     @property
@@ -190,16 +196,16 @@ class Look:
     def see(self, raws: Reply) -> None:
         """The reply to `command`. Within the parser."""
         if isinstance(raws, list):
-            learn, found = self._near.learn, self.found
+            learn, found, generation = self._near.learn, self.found, self._generation
             for key, raw in zip(self.step.keys, raws, strict=True):
-                found[key] = learn(key, raw)
+                found[key] = learn(key, raw, generation)
 
     def _see(self, key: str, raw: Reply) -> Reply:
         near = self._near
         if isinstance(raw, CacheUnavailableError):  # its node can't be asked
             self.found[key] = near.nonce(key, NOTHING) if self._believes else None
             return None
-        self.found[key] = near.learn(key, raw)
+        self.found[key] = near.learn(key, raw, self._generation)
         return None if _is_foreign(raw) else raw
 
 

@@ -29,7 +29,7 @@ from ..wire.backoff import reconnect_delay
 from ..wire.connection import Command, Connection, Reply
 from ..wire.handshake import Past, ServerFacts
 from ..wire.link import NoConnection
-from ..wire.replies import Disconnected
+from ..wire.replies import Disconnected, Redirected
 from ..wire.scripts import END_AGAIN, INVAL, RELEASE, ROTATE
 from ..wire.slots import ObservedBatch, ignored
 from ..wire.stepwise import nothing
@@ -127,7 +127,8 @@ class Standing:
         """A connection was made, before anything is sent over it; `heard` = when the last one was known to live."""
         before, self._past = self._past, facts.past
         known, self._known = self._known, True
-        self._extra = [] if not known or self._on_restart == "trust" else self._news(before, facts.past, heard)
+        if known and self._on_restart != "trust":  # what the last connection did not live to be told is due as before
+            self._extra = list(dict.fromkeys([*self._extra, *self._news(before, facts.past, heard)]))
         self._attempts = 0
         if self._extra and not self.cut:
             self.cut = True
@@ -185,6 +186,10 @@ class Standing:
         self._journal.settled(keys)
         self._degraded.counters.replayed += len(keys)
 
+    def _waits(self) -> bool:
+        """Whether something is to be told before the server can be trusted."""
+        return bool(self._journal.waiting)
+
     def _owes(self) -> bool:
         """Whether the server is to be told something."""
         return self._journal.owes
@@ -211,8 +216,10 @@ class Standing:
 
         def see(replies: Reply) -> Reply:
             assert isinstance(replies, list)
-            for place, held in leases:  # whatever it says: they end by themselves
-                self._journal.given_back(place, held)
+            self._notice(replies)
+            for (place, held), reply in zip(leases, replies, strict=False):
+                if not isinstance(reply, Redirected):  # whatever else it says: they end by themselves
+                    self._journal.given_back(place, held)
             self._judge(replies[len(leases) :], [settle for _, settle in owed])
             return replies
 
@@ -223,8 +230,13 @@ class Standing:
         try:
             self._connection().send(commands, [slot] * len(commands))
         except Disconnected:
+            if self._connection().usable:  # it is full
+                self._later()
             return
         self._asking = True
+
+    def _notice(self, replies: Sequence[Reply]) -> None:
+        """It has answered. Within the parser."""
 
     def _judge(self, replies: Sequence[Reply], settles: Sequence[Callable[[], None]]) -> None:
         """Within the parser."""
@@ -234,7 +246,7 @@ class Standing:
                 settle()
             if isinstance(reply, AccessDeniedError):
                 _log.error("what was invalidated while the server was gone can't be deleted there: %s", reply)
-        if isinstance(alive, Disconnected) or any(map(_failed, told)) or self._journal.waiting:
+        if isinstance(alive, Disconnected) or any(map(_failed, told)) or self._waits():
             return
         self._settled()
 

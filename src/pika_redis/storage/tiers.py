@@ -82,6 +82,9 @@ class Tiers:
                 return await self._server.get_many(keys)
             except _GONE as error:
                 self._fail(error, keys)
+        return await self._many_at_hand(keys)
+
+    async def _many_at_hand(self, keys: Sequence[str]) -> list[object]:
         values = [self.hit(key, 0.0) for key in keys]
         return [
             await self._at_hand(key) if value is MISSING else value for key, value in zip(keys, values, strict=True)
@@ -107,6 +110,9 @@ class Tiers:
                 return await self._server.fetch_many(keys)
             except _GONE as error:
                 self._fail(error, keys)
+        return await self._many_found_here(keys)
+
+    async def _many_found_here(self, keys: Sequence[str]) -> list[Found]:
         return [await self._found_here(key, (), False) for key in keys]
 
     def open(self, entry: Entry, *, share: bool = False) -> object | MissingType:

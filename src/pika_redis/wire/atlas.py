@@ -138,7 +138,7 @@ class Atlas:
             for place in dict.fromkeys(places):
                 try:
                     found = await self._nodes.survey(place)
-                except (AccessDeniedError, CacheUnavailableError) as error:
+                except CacheError as error:  # its node may have been parted with meanwhile
                     self.failure = error
                     continue
                 if not self._closed:
@@ -169,9 +169,9 @@ class Atlas:
     def _look(self) -> None:
         self._timer = None
         before, self._sent_before = self._sent_before, self._nodes.sent()
-        if self._closed or self.map is None:
-            return  # who calls next asks
-        if before != self._sent_before or self._hint is not None or self._nodes.troubled():
+        if self._closed:
+            return
+        if self.map is None or before != self._sent_before or self._hint is not None or self._nodes.troubled():
             self.refresh()
         else:
             self._look_later()

@@ -96,8 +96,9 @@ class Cluster:
         member = self.members.owners[slot_of(key)]
         try:
             if member is not None:
+                reply = await member.node.ask(command, see)
                 member.key = key
-                return await member.node.ask(command, see)
+                return reply
             refusal: CacheError | None = None
         except (Disconnected, Redirected) as error:
             refusal = error
@@ -177,7 +178,6 @@ class Cluster:
         node = member.node
         if jobs[0].asking and not node.connection.usable:  # nobody else would see to it that there is a connection
             await node.ready()
-        member.key = jobs[0].step.key
         replies = await node.ask_steps([job.sent(self._listener.asked) for job in jobs], source=jobs[0].source)
         node.knows([job.step for job in jobs], replies)
         lost: Disconnected | None = None
@@ -186,6 +186,8 @@ class Cluster:
         for job, given in zip(jobs, replies, strict=True):
             refusal = job.judge(given)
             if refusal is None:
+                if not job.asking:
+                    member.key = job.step.key
                 continue
             if isinstance(refusal, Disconnected) and not isinstance(refusal, TryAgain):
                 lost = refusal

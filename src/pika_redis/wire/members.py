@@ -210,6 +210,8 @@ class Members:
                 del self._serving[before]
                 self._leave_later(before)
         self._listener.moved(slot, before, now)
+        if not now.node.connection.usable:
+            self._warm(now)
 
     def serves(self, member: Member) -> bool:
         """Whether a node serves any slot, as far as is known."""
@@ -240,7 +242,8 @@ class Members:
         task.add_done_callback(self._tasks.discard)
 
     def troubled(self) -> bool:
-        return any(not member.node.connection.usable and member.key for member in self._serving)
+        down = any(not member.node.connection.usable and member.key for member in self._serving)
+        return down or (not self._is_new and None in self.owners)
 
     def sent(self) -> int:
         return sum(member.node.connection.proof.sent for member in self.met.values())

@@ -11,7 +11,7 @@ from ..errors import CacheError, CacheServerError
 from .connection import Command, Connection, Reply
 from .link import NoConnection
 from .repeat import Repeat
-from .replies import NOT_RUN, Disconnected
+from .replies import NOT_RUN, Disconnected, Redirected
 from .scripts import Script
 from .slots import Observer
 from .steps import Call, Reads, Step, StepSlot, resolved
@@ -88,7 +88,7 @@ class Stepwise(abc.ABC):
         (sent,) = resolved([command], set())
 
         def answered(asked: asyncio.Future[Reply]) -> None:
-            if not asked.cancelled() and isinstance(asked.exception(), Disconnected):
+            if not asked.cancelled() and isinstance(asked.exception(), Disconnected | Redirected):
                 lost()
 
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
+from itertools import count
 from typing import Final, cast
 
 from ...errors import AccessDeniedError, CacheError, CacheServerError
@@ -17,7 +18,7 @@ from ...model.report import HealthReport, HealthStatus
 from ...wire.address import shown_place
 from ...wire.connection import Reply
 from ...wire.members import Member
-from ...wire.slot_map import SlotMap, hashed
+from ...wire.slot_map import SlotMap
 from ...wire.steps import Step
 from ...wire.stepwise import checked
 from ..keyspace import Keyspace, reached, used_memory
@@ -33,11 +34,12 @@ class ClusterKeyspace(Keyspace):
 
     async def sweep(self, pattern: str, *, delete: bool) -> int:
         deleted = 0
-        for _ in range(_WALKS):
+        for walk in range(_WALKS):
             before = await self._map()
             counts = await asyncio.gather(*[self._sweep_one(one, pattern, delete=delete) for one in self._primaries()])
             deleted = deleted + sum(counts) if delete else sum(counts)
-            if await self._map() == before:
+            after = await self._map()
+            if after == before and (walk or not after[1]):  # a key that is on its way is where one of two walks looks
                 break
         return deleted
 
@@ -88,7 +90,8 @@ class ClusterKeyspace(Keyspace):
         return min(await asyncio.gather(*[self._replicated_by(one, replicas) for one in asked]), default=0)
 
     async def _replicated_by(self, member: Member, replicas: int) -> int:
-        mark = self._namespace.mark_key + "{" + hashed(member.key).decode("utf-8", "surrogateescape") + "}"
+        owner, names = self._near().cluster.owner, (f"{self._namespace.mark_key}{number}" for number in count())
+        mark = next(name for name in names if owner(name) is member)
         return await reached(member.node, mark, replicas)
 
     async def health(self) -> HealthReport:

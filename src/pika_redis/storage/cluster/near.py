@@ -45,27 +45,18 @@ from ...wire.slots import ignored
 from ..degraded import Degraded
 from ..left import Left
 from ..near import REREAD, T_LEASE, Near
+from ..nonces import nonce_in
 from ..records import Record
 from ..standing import OnRestart, Standing
 from .lately import Lately
-from .side import Side
+from .remembered import Remembered
+from .side import Side, Youth
 from .standing import MemberStanding
 from .unsent import ClusterUnsent
 
 __all__ = ["ClusterNear"]
 
 _log = logging.getLogger("pika_redis")
-
-
-class _Oldest:
-    """The proof of all connected nodes together."""
-
-    def __init__(self, near: ClusterNear) -> None:
-        self._near = near
-
-    @property
-    def at(self) -> float:
-        return self._near.oldest()
 
 
 class ClusterNear(Near):
@@ -84,7 +75,7 @@ class ClusterNear(Near):
         super().__init__(loop, endpoint, clock, degraded, max_bytes, on_restart=on_restart)
         self.unsent = ClusterUnsent(loop, self.cluster)
         self.sides: dict[Member, Side] = {}
-        self.proof = _Oldest(self)
+        self.proof = Youth(self.oldest)
         self.standing = Standing(loop, degraded, NoConnection, given_up=self.watches.wake_all)
         """Of the keys that no node is known to serve."""
         self.believed_until = -math.inf
@@ -93,7 +84,7 @@ class ClusterNear(Near):
         self._degraded = degraded
         self._on_restart: OnRestart = on_restart
         self._lately = Lately(self.journal, self.now)
-        self._remembered: dict[str, tuple[bytes, float]] = {}  # nonces of nodes that are gone, and until when
+        self._remembered = Remembered(self.now)
 
     def _connected(self, loop: asyncio.AbstractEventLoop, endpoint: Endpoint, clock: Clock, *, track: bool) -> Server:
         self.cluster = Cluster(loop, endpoint, clock, _Ear(self), track=track)
@@ -110,6 +101,7 @@ class ClusterNear(Near):
             node = member.node
             if isinstance(node.connection, Connection) and node.facts is not None:  # met before, and met again
                 side.proof, side.tracks = node.connection.proof, node.facts.untracked is None
+                side.unmet, side.heard_before, side.heard = node.facts, self.now(), self.now()
         return side
 
     def standing_of(self, key: str) -> Standing:
@@ -126,15 +118,23 @@ class ClusterNear(Near):
         """A connection T was made."""
         side = self.side(member)
         side.proof, side.tracks, side.steady = connection.proof, facts.untracked is None, facts.role == "master"
+        side.unmet = facts
         self._count_trackers()
         if not self._reread_at:
             self._reread_at = self.now() + REREAD
-        heard, side.heard = side.heard, self.now()
-        if facts.role == "master" and self.cluster.members.serves(member):
-            side.standing.meet(facts, heard)
+        side.heard_before, side.heard = side.heard, self.now()
+        self._meet(side)
         if not side.tracks and not self._said and self._max_bytes:
             self._said = True
             _log.warning("a node does not tell of changed keys, every read asks it: %s", facts.untracked)
+
+    def _meet(self, side: Side) -> None:
+        """A primary that serves is met once a connection, at the latest when it is known to serve."""
+        facts = side.unmet
+        if facts is not None and side.proof is not None and self.cluster.members.serves(side.member):
+            side.unmet = None
+            if facts.role == "master":
+                side.standing.meet(facts, side.heard_before)
 
     def left(self, member: Member) -> None:
         """A connection T is gone."""
@@ -143,7 +143,9 @@ class ClusterNear(Near):
         if proof is not None:
             side.heard = max(side.heard, proof.at)
         if self.cluster.members.serves(member):
-            self._remember(side)
+            mine = {key: one for key, one in self.nonces.known().items() if self.cluster.owner(key) is member}
+            self._remembered.note(mine, side.heard + self._degraded.ttl)
+            self.journal.keep_from(side.heard)
             self._left = Left(self.copies, self.nonces.leave(), self.now())
             self._forget()
         self._count_trackers()
@@ -152,34 +154,29 @@ class ClusterNear(Near):
         connected = [side for side in self.sides.values() if side.proof is not None]
         self.tracks = bool(connected) and all(side.tracks for side in connected)
 
-    def _remember(self, side: Side) -> None:
-        until = side.heard + self._degraded.ttl
-        known = self.nonces.known()
-        self._remembered = {key: kept for key, kept in self._remembered.items() if kept[1] > self.now()}
-        for key, nonce in known.items():
-            if self.cluster.owner(key) is side.member:
-                self._remembered[key] = (nonce, until)
-
     def remapped(self, before: Owners | None, now: Owners) -> None:
         """Slots have other owners. Before anything is sent to them."""
+        self.generation += 1
         if before is not None:
             self._forget()
-        if before is not None and self._on_restart != "trust":
-            for slot, keys in self._lately.by_slot().items():
-                if before[slot] != now[slot] and not self._is_steady(before[slot]):
-                    self._owe(keys)
+            self._owe(self._lately.taken_over(before, now, self._is_steady, self.heard_least()))
         self._let_rest()
         self.standing.end_cut()
-        for side in self.sides.values():
+        for side in list(self.sides.values()):
+            self._meet(side)
             side.standing.resume()
         self.drop_from_memory()
+        if all(side.proof is not None for side in self.sides.values()):
+            self.journal.keep_from(math.inf)
 
     def moved(self, slot: int, before: Member | None, member: Member) -> None:
         """One slot has another owner. Before anything is sent to it."""
+        self.generation += 1
         self._forget()
-        if self._on_restart != "trust" and before is not None and not self._is_steady(before.place):
-            self._owe(self._lately.by_slot().get(slot, ()))
+        if before is not None:
+            self._owe(self._lately.moved(slot, before.place, self._is_steady, self.heard_least()))
         self._let_rest()
+        self._meet(self.side(member))
         self.side(member).standing.resume()
         self.drop_from_memory()
 
@@ -193,7 +190,7 @@ class ClusterNear(Near):
         return any(side.steady and side.member.place == place for side in self.sides.values())
 
     def _owe(self, keys: Sequence[str]) -> None:
-        for key in keys:
+        for key in keys if self._on_restart != "trust" else ():
             owner = self.cluster.owner(key)
             if owner is not None:
                 self.side(owner).standing.owe(key)
@@ -204,12 +201,13 @@ class ClusterNear(Near):
         if shelf.is_empty:
             return
         with shelf.lock:
-            for key in list(shelf.slots):
+            for key in {*shelf.slots, *shelf.leases}:
                 if not self.standing_of(key).cut:
                     shelf.remove(key)
 
-    def doubt(self) -> None:
+    def doubt(self, member: Member) -> None:
         """A node says that it does not serve."""
+        self.side(member).steady = False
         self._forget()
 
     # -- copies and nonces ----------------------------------------------------------------------------------------
@@ -220,8 +218,7 @@ class ClusterNear(Near):
             return looked[key]
         known = super().nonce(key, looked)
         if known is None:
-            known, until = self._remembered.get(key, (None, 0.0))
-            return known if self.now() < until else None
+            return self._remembered.get(key)
         owner = self.cluster.owner(key)
         side = None if owner is None else self.sides.get(owner)
         silent = math.inf if side is None or side.proof is None else self.now() - side.proof.at
@@ -233,12 +230,15 @@ class ClusterNear(Near):
         else:
             super().keep(key, record, size)
 
-    def learn(self, key: str, raw: Reply) -> bytes | None:
-        """Not from the late reply of a node that has still to be told of what was invalidated meanwhile."""
-        if not self.standing_of(key).cut:
-            return super().learn(key, raw)
-        self.nonces.end(key)
-        return None
+    def learn(self, key: str, raw: Reply, generation: int) -> bytes | None:
+        """Not from the late reply of a node that has still to be told of something, or does not serve any more."""
+        if generation != self.generation:
+            return nonce_in(raw)  # for who asked by then
+        if self.standing_of(key).cut:
+            self.nonces.end(key)
+            return None
+        self._remembered.end(key)
+        return super().learn(key, raw, generation)
 
     def believes(self, key: str) -> bool:
         """Whether the node of a key was heard of so lately that it would have told of a change."""
@@ -259,12 +259,12 @@ class ClusterNear(Near):
 
     def end_all(self, keys: Sequence[str]) -> None:
         for key in keys:
-            self._remembered.pop(key, None)
+            self._remembered.end(key)
         super().end_all(keys)
 
     def changed(self, key: str) -> None:
-        if self._remembered:
-            self._remembered.pop(key, None)
+        self._remembered.end(key)
+        self._left.end(key)
         super().changed(key)
 
     def _forget(self) -> None:
@@ -275,6 +275,11 @@ class ClusterNear(Near):
         """When the node was last heard of that is silent for longest, of those that are connected."""
         proofs = [side.proof.at for side in self.sides.values() if side.proof is not None]
         return min(proofs, default=NEVER)
+
+    def heard_least(self) -> float:
+        """The same of all nodes, connected or not."""
+        heard = [side.heard if side.proof is None else max(side.heard, side.proof.at) for side in self.sides.values()]
+        return min(heard, default=self.now())
 
     # -- staying believable ---------------------------------------------------------------------------------------
 
@@ -301,7 +306,9 @@ class ClusterNear(Near):
                 owner = self.cluster.owner(key)
                 if owner is not None:
                     with contextlib.suppress(Disconnected):
-                        owner.node.ask(("GET", key), partial(self._reread_one, key)).add_done_callback(ignored)
+                        owner.node.ask(("GET", key), partial(self._reread_one, key, self.generation)).add_done_callback(
+                            ignored
+                        )
 
     def _ask(self, side: Side) -> None:
         member = side.member
@@ -319,15 +326,15 @@ class ClusterNear(Near):
     def _tended_one(self, member: Member, reply: Reply) -> Reply:
         if isinstance(reply, Redirected):
             if self.cluster.owner(member.key) is member:
-                self.doubt()
+                self.doubt(member)
                 self.cluster.members.suspect()
         elif isinstance(reply, NotServing):
-            self.doubt()
+            self.doubt(member)
         return reply
 
-    def _reread_one(self, key: str, reply: Reply) -> Reply:
+    def _reread_one(self, key: str, generation: int, reply: Reply) -> Reply:
         if not isinstance(reply, CacheUnavailableError | CacheServerError):
-            self.learn(key, reply)
+            self.learn(key, reply, generation)
         else:
             self.nonces.end(key)
         return reply
@@ -375,8 +382,7 @@ class _Ear:
         self._near.left(member)
 
     def doubted(self, member: Member) -> None:
-        self._near.side(member).steady = False
-        self._near.doubt()
+        self._near.doubt(member)
 
     def asked(self, key: str | bytes) -> None:
         self._near.unlearn(key if isinstance(key, str) else key.decode("utf-8", "surrogateescape"))

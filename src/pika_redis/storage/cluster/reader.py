@@ -41,10 +41,12 @@ class ClusterReader(Reader):
         along = self._along(near, tags, strict)
         look = Look(near, along, believes=not strict)
         if along:
-            reads = Reads((key,), partial(self._see_one, near))
+            reads = Reads((key,), partial(self._see_one, near, near.generation))
             _, (reply,) = await near.node.take([look.step, reads], Repeat.ALWAYS, attempts)
         else:
-            reply = await near.node.call(("GET", key), Repeat.ALWAYS, partial(self._see, near, key), attempts)
+            reply = await near.node.call(
+                ("GET", key), Repeat.ALWAYS, partial(self._see_tracked, near, near.generation, key), attempts
+            )
         record = cast("Record | None", reply)
         if record is not None:
             await self._judge(near, [record], look, strict=strict)
@@ -58,19 +60,19 @@ class ClusterReader(Reader):
     async def read_many(self, keys: Sequence[str]) -> list[Record | None]:
         near = cast("ClusterNear", self._nears.get())
         look = Look(near, self.unknown(near, ()))
-        _, found = await near.node.take([look.step, Reads(keys, partial(self._see_one, near))])
+        _, found = await near.node.take([look.step, Reads(keys, partial(self._see_one, near, near.generation))])
         records = cast("list[Record | None]", found)
         await self._judge(near, [record for record in records if record is not None], look)
         return records
 
     async def read_behind(self, command: Command, key: str) -> tuple[Reply, Record | None]:
         near = cast("ClusterNear", self._nears.get())
-        look = Look(near, self.unknown(near, ()))
+        look, generation = Look(near, self.unknown(near, ())), near.generation
 
         def see(replies: Reply) -> Reply:
             several = cast("list[Reply]", replies)
             if not isinstance(several[-1], CacheUnavailableError):
-                several[-1] = self._see(near, key, several[-1])
+                several[-1] = self._see_tracked(near, generation, key, several[-1])
             return several
 
         _, replies = await near.node.take([look.step, Step(key, [command, ("GET", key)], see)])
@@ -88,15 +90,15 @@ class ClusterReader(Reader):
 
     # -- within the parser --------------------------------------------------------------------------------------
 
-    def _see_one(self, near: Near, key: str, raw: Reply) -> Reply:
-        return self._see(near, key, raw)
+    def _see_one(self, near: Near, generation: int, key: str, raw: Reply) -> Reply:
+        return self._see_tracked(near, generation, key, raw)
 
-    def _see(self, near: Near, key: str, raw: Reply) -> Reply:
+    def _see_tracked(self, near: Near, generation: int, key: str, raw: Reply) -> Reply:
         if not isinstance(raw, bytes):
             return None if isinstance(raw, CacheServerError) and raw.code == "WRONGTYPE" else raw
         record = self.judged(near, raw)
         header = record.header
-        if near.tracks and header is not None and header.kind is not Kind.STALE:
+        if near.tracks and generation == near.generation and header is not None and header.kind is not Kind.STALE:
             record.home = self._namespace.prefix
             near.keep(key, record, len(raw))
         return record

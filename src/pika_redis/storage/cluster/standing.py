@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 from ...errors import CacheError
@@ -21,8 +22,8 @@ from ...wire.handshake import Past
 from ...wire.members import Member
 from ...wire.replies import Redirected
 from ...wire.scripts import END_AGAIN
-from ...wire.steps import Call, Step
-from ...wire.stepwise import checked, nothing
+from ...wire.steps import Step
+from ...wire.stepwise import checked
 from ..degraded import Degraded
 from ..journal import Journal
 from ..standing import Due, OnRestart, Standing
@@ -107,9 +108,8 @@ class MemberStanding(Standing):
         self._lately: dict[str, Command] = {}
 
     def owe(self, key: str) -> None:
-        """What was invalidated lately moved here: it is told again, before the node is asked for anything."""
+        """What was invalidated lately moved here: it is told again before the node is asked for anything (`resume`)."""
         self._lately[key] = END_AGAIN.command(key, ())
-        self._member.node.tell(key, Call(END_AGAIN, key, ()))
 
     def rest(self) -> None:
         """The node serves nothing any more."""
@@ -129,21 +129,33 @@ class MemberStanding(Standing):
     def _owed(self) -> list[Due]:
         """What has left the node's slots meanwhile is no more its own to be told of."""
         owner, mine = self._near.cluster.owner, self._member
-        owed = [*((command, nothing) for command in self._lately.values()), *super()._owed()]
+        lately: list[Due] = [(command, partial(self._told_lately, key)) for key, command in self._lately.items()]
+        owed = [*lately, *super()._owed()]
         return [one for one in owed if one[0] == _PROBE_ALL or owner(_key_of(one[0])) is mine]
 
-    def _judge(self, replies: Sequence[Reply], settles: Sequence[Callable[[], None]]) -> None:
+    def _notice(self, replies: Sequence[Reply]) -> None:
         for reply in replies:
-            if isinstance(reply, Redirected):
+            if isinstance(reply, Redirected) and reply.code == "MOVED":
                 self._near.cluster.members.atlas.moved(reply.slot, (reply.host or self._member.place[0], reply.port))
-        super()._judge(replies, settles)
 
     def _probe(self) -> Command:
         return ("PTTL", self._member.key) if self._member.key else _PROBE_ALL
 
-    def _settled(self) -> None:
-        self._lately.clear()
-        super()._settled()
+    def _told_lately(self, key: str) -> None:
+        self._lately.pop(key, None)
+
+    def _waits(self) -> bool:
+        owner = self._near.cluster.owner
+        for key in [key for key in self._lately if owner(key) is not self._member]:
+            del self._lately[key]
+        return bool(self._lately) or super()._waits()
+
+    def _try_if_due(self) -> None:
+        """A node that has still to be told of something is not read from, though nothing has failed."""
+        if not self.cut and not self._ended and self._waits():
+            self.cut = True
+            self._degraded.enter("a node took over that has to be told what was invalidated", quiet=True)
+        super()._try_if_due()
 
     def end_cut(self, *, told: bool = True) -> None:
         super().end_cut(told=told)

@@ -28,6 +28,9 @@ class ClusterTags(RemoteTags):
     def along(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Making:
         return Making(self, near, tags, (), 0)
 
+    async def required(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
+        return await super().complete(near, seen, tags, ttl)
+
     async def complete(self, near: Near, seen: Capture, tags: Sequence[str], ttl: float) -> Capture:
         try:
             return await super().complete(near, seen, tags, ttl)

@@ -6,11 +6,11 @@ of its nodes failed, all of them are cut off: those that live are back a moment 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
 from ...errors import CacheUnavailableError
-from ...model.entry import Found
+from ...model.entry import Draft, Found
 from ...model.missing import MISSING
 from ...model.report import HealthReport, HealthStatus
 from ...wire.replies import LoginDenied
@@ -35,10 +35,10 @@ class ClusterTiers(Tiers):
         return MISSING if strict else await self._at_hand(key)
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
-        return await self._some(keys, self._server.get_many, super().get_many)
+        return await self._some(keys, self._server.get_many, self._many_at_hand)
 
     async def fetch_many(self, keys: Sequence[str]) -> list[Found]:
-        return await self._some(keys, self._server.fetch_many, super().fetch_many)
+        return await self._some(keys, self._server.fetch_many, self._many_found_here)
 
     async def _some(
         self,
@@ -48,15 +48,27 @@ class ClusterTiers(Tiers):
     ) -> list[T]:
         """What the nodes say that can be asked, and for the other keys what is said without them."""
         found: dict[str, T] = {}
-        while rest := [key for key in keys if key not in found and not self._standing(key).cut]:
+        rest = [key for key in keys if not self._standing(key).cut]
+        while rest:
+            asked = rest
             try:
-                found.update(zip(rest, await ask(rest), strict=True))
+                found.update(zip(asked, await ask(asked), strict=True))
             except (CacheUnavailableError, LoginDenied) as error:
-                self._fail(error, self._down(rest) or rest)
+                self._fail(error, self._down(asked) or asked)
+            rest = [key for key in asked if key not in found and not self._standing(key).cut]
+            if len(rest) == len(asked):  # nobody is to blame: the line is full, or the service ends
+                break
         cut = [key for key in dict.fromkeys(keys) if key not in found]
         if cut:
             found.update(zip(cut, await without(cut), strict=True))
         return [found[key] for key in keys]
+
+    async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        failed = await super().write(items)
+        stored = [key for key, _ in items if not self._standing(key).cut]
+        if stored and not self._degraded.shelf.is_empty:  # what memory has of them is older, also for the next cut
+            await self._memory.delete(stored)
+        return failed
 
     def _near(self) -> ClusterNear:
         return cast("ClusterNear", self._nears.get())
