@@ -135,6 +135,8 @@ class ClusterNear(Near):
             side.unmet = None
             if facts.role == "master":
                 side.standing.meet(facts, side.heard_before)
+            else:  # it was promoted since, with the data of the one that it had followed
+                side.standing.acquaint(facts)
 
     def left(self, member: Member) -> None:
         """A connection T is gone."""
@@ -162,9 +164,9 @@ class ClusterNear(Near):
             self._owe(self._lately.taken_over(before, now, self._is_steady, self.heard_least()))
         self._let_rest()
         self.standing.end_cut()
-        for side in list(self.sides.values()):
-            self._meet(side)
-            side.standing.resume()
+        for member in self.cluster.members.primaries:  # also those that were connected before they served
+            self._meet(self.side(member))
+            self.side(member).standing.resume()
         self.drop_from_memory()
         if all(side.proof is not None for side in self.sides.values()):
             self.journal.keep_from(math.inf)

@@ -18,7 +18,7 @@ from ...errors import CacheError
 from ...wire.backoff import reconnect_delay
 from ...wire.cluster import Cluster
 from ...wire.connection import Command, Reply
-from ...wire.handshake import Past
+from ...wire.handshake import Past, ServerFacts
 from ...wire.members import Member
 from ...wire.replies import Redirected
 from ...wire.scripts import END_AGAIN
@@ -110,6 +110,10 @@ class MemberStanding(Standing):
     def owe(self, key: str) -> None:
         """What was invalidated lately moved here: it is told again before the node is asked for anything (`resume`)."""
         self._lately[key] = END_AGAIN.command(key, ())
+
+    def acquaint(self, facts: ServerFacts) -> None:
+        """It is known from now on; what it holds is as new as replication could make it."""
+        self._past, self._known = facts.past, True
 
     def rest(self) -> None:
         """The node serves nothing any more."""
