@@ -8,6 +8,7 @@ import pytest
 
 from pika_redis import RedisService
 from pika_redis.testing import EmbeddedCluster, find_server
+from pika_redis.testing.chaos.stage import revive
 from pika_redis.testing.server import ServerKind
 
 NODE_TIMEOUT = 2.0
@@ -26,20 +27,12 @@ def shared(request: pytest.FixtureRequest) -> Iterator[EmbeddedCluster]:
         yield running
 
 
-def make_whole(cluster: EmbeddedCluster) -> None:
-    for node in cluster.nodes:
-        if node.paused:
-            node.resume()
-        if not node.running:
-            node.restart()
-    cluster.settle()
-
-
 @pytest.fixture
 def cluster(shared: EmbeddedCluster) -> Iterator[EmbeddedCluster]:
     """A cluster without full coverage, that a test may break."""
     yield shared
-    make_whole(shared)
+    revive(shared.nodes)
+    shared.settle()
 
 
 @pytest.fixture

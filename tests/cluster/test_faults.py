@@ -10,8 +10,9 @@ import pytest
 
 from pika_redis import CacheUnavailableError, HealthStatus, RedisService
 from pika_redis.testing import EmbeddedCluster, EmbeddedServer
+from pika_redis.testing.chaos.stage import revive
 
-from .conftest import NODE_TIMEOUT, make_whole, started
+from .conftest import NODE_TIMEOUT, started
 from .load import under_load
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci]
@@ -108,7 +109,8 @@ async def test_with_full_coverage_calls_degrade(covering: EmbeddedCluster, prefi
             assert load.failures == []
             assert load.old == []
         finally:
-            make_whole(covering)
+            revive(covering.nodes)
+            covering.settle()
 
 
 async def test_an_invalidation_during_the_outage_is_made_up_for(

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import pydantic
 import pytest
+from tests.ids import shown
 
 from pika_redis.codec import Codec, Undecodable
 from pika_redis.errors import ArgumentTypeError
@@ -105,7 +106,7 @@ ORDER = {"id": str(UUID(int=1)), "at": "2024-01-01T00:00:00Z", "lines": [{"sku":
         ([1], Sequence[int], [1]),
         ({"a": object}, dict[str, Any], {"a": object}),
     ],
-    ids=lambda part: str(part)[:40],
+    ids=shown,
 )
 def test_plain_data_becomes_the_type(value: Any, type_: Any, expected: Any) -> None:
     outcome = convert(value, type_)
@@ -130,7 +131,7 @@ def test_plain_data_becomes_the_type(value: Any, type_: Any, expected: Any) -> N
         (None, type(None)),
         (1 + 2j, complex),
     ],
-    ids=lambda part: str(part)[:40],
+    ids=shown,
 )
 def test_what_is_of_the_type_passes_as_it_is(value: Any, type_: Any) -> None:
     assert convert(value, type_) is value
@@ -145,7 +146,7 @@ def test_what_is_of_the_type_passes_as_it_is(value: Any, type_: Any) -> None:
         ((Row(1, "x"),), tuple[Row, ...]),
         ([samples.Color.RED], list[samples.Color]),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_models_inside_a_generic_pass_as_they_are(value: Any, type_: Any) -> None:
     outcome = convert(value, type_)
@@ -177,7 +178,7 @@ def test_models_inside_a_generic_pass_as_they_are(value: Any, type_: Any) -> Non
         (5, Exception),
         (0, Annotated[int, msgspec.Meta(ge=1)]),
     ],
-    ids=lambda part: str(part)[:40],
+    ids=shown,
 )
 def test_what_does_not_fit_is_undecodable(value: Any, type_: Any) -> None:
     with pytest.raises(Undecodable):

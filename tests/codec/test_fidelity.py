@@ -14,6 +14,7 @@ import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.ids import shown
 
 from pika_redis.codec import Codec
 
@@ -109,7 +110,7 @@ def test_any_hashable_key_comes_back_in_its_place(value: dict[Any, int]) -> None
         {"a": {True: 1}},
         {samples.Level.LOW: {samples.Color.BLUE: [samples.Size.L]}},
     ],
-    ids=lambda value: repr(value)[:40],
+    ids=shown,
 )
 def test_corner_values_come_back(value: Any) -> None:
     assert_kept(value, CODEC)

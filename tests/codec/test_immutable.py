@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import pydantic
 import pytest
+from tests.ids import shown
 
 from pika_redis.codec import Codec
 
@@ -113,7 +114,7 @@ CODEC = Codec()
         Row(1),
         (Row((1,)), FrozenStruct(samples.Frozen(1))),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_nobody_can_change_is_immutable(value: Any) -> None:
     assert CODEC.is_immutable(value)

@@ -15,6 +15,7 @@ import msgspec
 import ormsgpack
 import pydantic_core
 import pytest
+from tests.ids import shown
 
 from pika_redis.codec import Codec, layout
 
@@ -61,7 +62,7 @@ def extension(code: int, data: bytes) -> bytes:
         (UUID(int=1), 20, "00" * 15 + "01"),
         (msgspec.UNSET, 21, ""),
     ],
-    ids=lambda part: str(part)[:40],
+    ids=shown,
 )
 def test_a_value_has_the_documented_bytes(value: Any, code: int, data: str) -> None:
     codec = Codec()
@@ -79,7 +80,7 @@ def test_a_value_has_the_documented_bytes(value: Any, code: int, data: str) -> N
         ([(UUID(int=1),), (None,), (None,), (None,)], f"03 94 c410 {'00' * 15}01 c0 c0 c0"),
         ([(Decimal("1.0"),), (None,), (None,), (None,)], "04 94 a3312e30 c0 c0 c0"),
     ],
-    ids=lambda part: str(part)[:40],
+    ids=shown,
 )
 def test_a_column_has_the_documented_bytes(rows: list[Any], column: str) -> None:
     assert Codec().encode(rows)[0] == extension(7, b"\x91" + extension(8, unhex(column)))

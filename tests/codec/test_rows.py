@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.ids import shown
 
 from pika_redis.codec import Codec, layout
 
@@ -45,7 +46,7 @@ def is_block(payload: bytes) -> bool:
         [samples.Color.RED, samples.Point(1), 2**100, b"x"],
         ["\ud800", {1: 2}, (), ""],
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_a_column_of_any_content_comes_back(column: list[Any]) -> None:
     codec = Codec()

@@ -29,6 +29,7 @@ import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.ids import shown
 
 from pika_redis.errors import UnstableArgumentError
 from pika_redis.service.canonical import Place, digest, encode, own_state
@@ -594,7 +595,7 @@ class Still(collections.deque[int]):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [(Empty([1]), Empty([2])), (Shy(a=1), Shy(a=2)), (Still([1]), Still([2]))], ids=str
+    ("one", "other"), [(Empty([1]), Empty([2])), (Shy(a=1), Shy(a=2)), (Still([1]), Still([2]))], ids=shown
 )
 def test_a_container_is_told_by_what_it_holds_not_by_what_it_shows(one: object, other: object) -> None:
     assert encoded(one) != encoded(other)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from tests.ids import shown
 
 from pika_redis import (
     MISSING,
@@ -111,7 +112,7 @@ async def test_a_memory_url_needs_no_server() -> None:
             await service.execute("PING")
 
 
-@pytest.mark.parametrize("there", [{"url": "memory://"}, {"url": "redis://127.0.0.1:1", "enabled": False}], ids=str)
+@pytest.mark.parametrize("there", [{"url": "memory://"}, {"url": "redis://127.0.0.1:1", "enabled": False}], ids=shown)
 def test_without_a_server_plain_functions_and_the_synchronous_face_work(there: dict[str, Any]) -> None:
     service = RedisService(**there)
     kept = there["url"] == "memory://"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 from pika_redis.storage.journal import MINUTE, Journal
@@ -99,3 +100,17 @@ def test_a_forked_child_has_missed_nothing() -> None:
         os._exit(10 * kept.waiting + len(kept.to_repeat(0.0)))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (kept.waiting, kept.to_repeat(0.0)) == (1, ["b"])
+
+
+def test_while_a_server_is_missing_the_minute_before_it_was_last_heard_of_is_kept() -> None:
+    clock = FakeClock()
+    kept = journal(clock)
+    heard = clock.monotonic()
+    kept.done(["a"], "e")
+    kept.keep_from(heard)
+    clock.advance(MINUTE + 1)
+    kept.done(["b"], "e")
+    assert kept.to_repeat(heard) == ["a", "b"]
+    kept.keep_from(math.inf)
+    kept.done(["c"], "e")
+    assert kept.to_repeat(heard) == ["b", "c"]

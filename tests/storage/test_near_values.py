@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 import pytest
+from tests.ids import shown
 
 from pika_redis import RedisService
 from pika_redis.testing import FakeClock
@@ -16,7 +17,7 @@ from .tap import Tap, heard, is_served
 # -- values ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [[1, 2], {"a": [1]}, {1, 2}, ([1],)], ids=repr)
+@pytest.mark.parametrize("value", [[1, 2], {"a": [1]}, {1, 2}, ([1],)], ids=shown)
 async def test_a_mutable_value_is_decoded_afresh_for_every_reader(near: RedisService, tap: Tap, value: object) -> None:
     await near.set("k", value)
     await near.get("k")

@@ -12,6 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 import pydantic
 import pytest
+from tests.ids import shown
 
 from pika_redis.codec import Codec, Undecodable
 from pika_redis.errors import SerializationError
@@ -228,7 +229,7 @@ def test_a_struct_without_a_value_is_refused() -> None:
         {"omit_defaults": True, "rename": "camel", "forbid_unknown_fields": True},
         {"order": True, "frozen": True, "cache_hash": True},
     ],
-    ids=repr,
+    ids=shown,
 )
 @pytest.mark.parametrize("with_post_init", [False, True])
 def test_structs_of_every_make_come_back(options: dict[str, Any], with_post_init: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pydantic
 import pytest
+from tests.ids import shown
 
 from pika_redis.codec import Codec
 
@@ -16,7 +17,7 @@ class Frozen(pydantic.RootModel[tuple[int, ...]]):
     model_config = pydantic.ConfigDict(frozen=True)
 
 
-@pytest.mark.parametrize("value", [samples.Root([1, 2]), Frozen((1, 2)), pydantic.RootModel[int](3)], ids=repr)
+@pytest.mark.parametrize("value", [samples.Root([1, 2]), Frozen((1, 2)), pydantic.RootModel[int](3)], ids=shown)
 def test_a_root_model_holds_its_root_and_nothing_else(value: Any) -> None:
     codec = Codec()
     back: Any = codec.decode(*codec.encode(value))

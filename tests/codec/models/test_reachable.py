@@ -10,6 +10,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Option
 import msgspec
 import pydantic
 import pytest
+from tests.ids import shown
 
 from pika_redis.codec import Codec, Undecodable
 from pika_redis.codec.models.reachable import reachable
@@ -86,7 +87,7 @@ class Broken:
         (Page[Extra], set[type]((Page[Extra], Extra))),
         (type[Point], {Point}),
     ],
-    ids=lambda given: f"{len(given)} found" if isinstance(given, set) else str(given),  # a set has no order
+    ids=shown,
 )
 def test_models_are_found(annotation: object, found: set[type]) -> None:
     models, complete = reachable(annotation)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pydantic
 import pytest
+from tests.ids import shown
 
 from pika_redis.codec import Codec, ModelRegistry, Undecodable
 from pika_redis.errors import ArgumentError, ArgumentTypeError, SerializationError
@@ -203,7 +204,7 @@ def test_expecting_a_type_registers_what_it_reaches() -> None:
         assert codec.decode(payload, compressed) == value
 
 
-@pytest.mark.parametrize("wrong", [5, "Part", (int, str), len, [Part]], ids=str)
+@pytest.mark.parametrize("wrong", [5, "Part", (int, str), len, [Part]], ids=shown)
 def test_what_is_no_type_cannot_be_expected(wrong: object) -> None:
     with pytest.raises(ArgumentTypeError, match="type="):
         Codec().expect(wrong)

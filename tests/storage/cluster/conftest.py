@@ -9,6 +9,7 @@ import pytest
 
 from pika_redis import RedisService
 from pika_redis.testing import EmbeddedCluster, FakeClock
+from pika_redis.testing.chaos.stage import revive
 from pika_redis.testing.server import ServerKind
 
 KINDS = [
@@ -29,11 +30,7 @@ def lasting(request: pytest.FixtureRequest) -> Iterator[EmbeddedCluster]:
 @pytest.fixture
 def cluster(lasting: EmbeddedCluster) -> Iterator[EmbeddedCluster]:
     yield lasting
-    for node in lasting.nodes:
-        if node.paused:
-            node.resume()
-        if not node.running:
-            node.restart()
+    revive(lasting.nodes)
     lasting.settle()
 
 

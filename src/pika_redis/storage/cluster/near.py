@@ -119,7 +119,7 @@ class ClusterNear(Near):
         side = self.side(member)
         side.proof, side.tracks, side.steady = connection.proof, facts.untracked is None, facts.role == "master"
         side.unmet = facts
-        self._count_trackers()
+        self._count_connected()
         if not self._reread_at:
             self._reread_at = self.now() + REREAD
         side.heard_before, side.heard = side.heard, self.now()
@@ -150,11 +150,13 @@ class ClusterNear(Near):
             self.journal.keep_from(side.heard)
             self._left = Left(self.copies, self.nonces.leave(), self.now())
             self._forget()
-        self._count_trackers()
+        self._count_connected()
 
-    def _count_trackers(self) -> None:
+    def _count_connected(self) -> None:
         connected = [side for side in self.sides.values() if side.proof is not None]
         self.tracks = bool(connected) and all(side.tracks for side in connected)
+        if len(connected) == len(self.sides):  # nobody is missing who is to be told of more than the last minute
+            self.journal.keep_from(math.inf)
 
     def remapped(self, before: Owners | None, now: Owners) -> None:
         """Slots have other owners. Before anything is sent to them."""
@@ -168,8 +170,7 @@ class ClusterNear(Near):
             self._meet(self.side(member))
             self.side(member).standing.resume()
         self.drop_from_memory()
-        if all(side.proof is not None for side in self.sides.values()):
-            self.journal.keep_from(math.inf)
+        self._count_connected()
 
     def moved(self, slot: int, before: Member | None, member: Member) -> None:
         """One slot has another owner. Before anything is sent to it."""

@@ -11,8 +11,7 @@ from pika_redis import ArgumentError
 
 from ...wire.embedded import ServerKind
 from ..checker import Fleet, Plan, Report
-from ..checker.history import Tier
-from ..checker.judge import ALLOWED_NS, T_LEASE_NS, judge
+from ..checker.judge import allowed_on, judge
 from ..checker.trace import trace_of
 from .driver import Driver
 from .fault import Fault, Window
@@ -25,8 +24,6 @@ __all__ = ["Soak", "soak"]
 _SHORTEST = 5.0
 _CALM = 4.0
 _ALL = 100_000
-_OVER_NODES = {**ALLOWED_NS, Tier.SERVER: T_LEASE_NS, Tier.LOADED: T_LEASE_NS}
-"""In a cluster an entry and its tags live on different nodes: the server's word on one is no word on the other."""
 
 
 def _any_seed() -> int:
@@ -80,7 +77,7 @@ async def soak(wanted: Soak, heading: Callable[[str], object] = lambda _: None) 
                 await asyncio.wait({faults})
             if not faults.cancelled() and (error := faults.exception()) is not None:
                 raise error
-            return await asyncio.to_thread(_judged, fleet, driver.windows, wanted.topology)
+            return await asyncio.to_thread(_judged, fleet, driver.windows)
     finally:
         await asyncio.to_thread(stage.__exit__, None, None, None)
 
@@ -94,9 +91,9 @@ def faults_of(stage: Stage, names: str) -> Sequence[Fault]:
     return [known[name] for name in wanted] or stage.faults
 
 
-def _judged(fleet: Fleet, windows: Sequence[Window], topology: Topology) -> ChaosReport:
+def _judged(fleet: Fleet, windows: Sequence[Window]) -> ChaosReport:
     plan, history = fleet.plan, fleet.history()
-    allowed = _OVER_NODES if topology == "cluster" else ALLOWED_NS
+    allowed = allowed_on(plan.url)
     verdict = judge(history, plan.tags_of, _ALL, lives_ns=plan.lives_ns, changes=plan.changes, allowed=allowed)
     trace = trace_of(history, verdict.examples[0], plan.tags_of) if verdict.examples else ()
     checked = Report(plan, verdict, fleet.server_name, trace)
