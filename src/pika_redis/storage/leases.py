@@ -297,7 +297,8 @@ class Leases:
         asks = self._apart or not near.tracks
         with self._giving_back(near, where, token):
             ours, held, *_ = await near.node.take([*steps, look.step] if asks else steps)
-        unchanged = bool(checked(ours)[0]) if not hold.claim else _identity(held[0], hold.identity) == hold.identity
+            (gave,) = checked(ours)
+        unchanged = bool(gave) if not hold.claim else _identity(held[0], hold.identity) == hold.identity
         current = unchanged and self._tags.holds(near, hold.capture, look.found)
         return Outcome.CURRENT if current else Outcome.OVERTAKEN
 

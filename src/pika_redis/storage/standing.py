@@ -218,7 +218,7 @@ class Standing:
             assert isinstance(replies, list)
             self._notice(replies)
             for (place, held), reply in zip(leases, replies, strict=False):
-                if not isinstance(reply, Redirected):  # whatever else it says: they end by themselves
+                if not isinstance(reply, Disconnected | Redirected):  # any other error: they end by themselves
                     self._journal.given_back(place, held)
             self._judge(replies[len(leases) :], [settle for _, settle in owed])
             return replies
