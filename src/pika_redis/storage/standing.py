@@ -70,6 +70,10 @@ class Owed(Protocol):
         """The server has deleted these at last."""
         ...
 
+    def doubt_ends(self, heard: float) -> None:
+        """Leases that ended since then, or shortly before, are given back again."""
+        ...
+
     def leases(self) -> list[tuple[str, bytes]]:
         """The leases and claims to give back: where they stand, and what stands there."""
         ...
@@ -160,7 +164,9 @@ class Standing:
         if before is not None and now is not None and before.run_id == now.run_id:
             if before.replication_id == now.replication_id:
                 return []
+            self._journal.doubt_ends(heard)
             return self._repeated(heard)
+        self._journal.doubt_ends(heard)
         if now is not None and self._on_restart == "epoch" and came_back_old(now, self._degraded.now() - heard):
             return self._rotations(now)
         return self._repeated(heard)
