@@ -178,16 +178,7 @@ class Cluster:
         node = member.node
         if jobs[0].asking and not node.connection.usable:  # nobody else would see to it that there is a connection
             await node.ready()
-        try:
-            replies = await node.ask_steps([job.sent(self._listener.asked) for job in jobs], source=jobs[0].source)
-        except Disconnected as error:
-            for job in jobs:
-                job.unknown |= error.sent
-            raise
-        except asyncio.CancelledError:
-            for job in jobs:
-                job.unknown = True
-            raise
+        replies = await self._replies(node, jobs)
         node.knows([job.step for job in jobs], replies)
         lost: Disconnected | None = None
         pause = False
@@ -209,6 +200,15 @@ class Cluster:
             await self._all(elsewhere, repeat, attempts)
         if lost is not None:
             raise lost
+
+    async def _replies(self, node: Node, jobs: Sequence[Job]) -> list[list[Reply]]:
+        try:
+            return await node.ask_steps([job.sent(self._listener.asked) for job in jobs], source=jobs[0].source)
+        except (Disconnected, asyncio.CancelledError) as error:
+            sent = not isinstance(error, Disconnected) or error.sent
+            for job in jobs:
+                job.unknown |= sent
+            raise
 
     def _hop(self, job: Job, refusal: CacheError, member: Member) -> bool:
         """See where a job is to go; whether to wait before that. Raises CacheUnavailableError."""
