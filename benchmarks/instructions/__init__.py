@@ -1,0 +1,1 @@
+"""A guard against slowing down: how many instructions the hot paths take, counted, not timed."""
