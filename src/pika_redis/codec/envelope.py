@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ..model.entry import MAX_TAG_BYTES, MAX_TAGS
@@ -36,6 +37,8 @@ __all__ = ["IDENTITY", "PLAIN_HEAD", "Header", "Kind", "Malformed", "parse", "pl
 
 IDENTITY: Final = 9
 """Bytes of kind and nonce."""
+_FIXED: Final = 24
+"""Bytes before the first number of no fixed length."""
 _VERSION: Final = 1 << 5
 _COMPRESSED: Final = 1
 _TAGS: Final = 2
@@ -57,7 +60,9 @@ class Kind(enum.IntEnum):
     HOLD = ord("H")
 
 
-_WITH_HEADER: Final = frozenset((Kind.VALUE, Kind.NONE, Kind.STALE))
+_WITH_HEADER: Final = {int(kind): kind for kind in (Kind.VALUE, Kind.NONE, Kind.STALE)}
+_FORMAT: Final = 0xFF & ~(_COMPRESSED | _TAGS | _EXTRA)
+"""Of version and flags, the bits that one format has in common."""
 
 
 class Malformed(Exception):
@@ -109,44 +114,37 @@ def plain_payload(raw: bytes, epoch: bytes) -> bytes | None:
 
     None for anything else: `parse` decides then. Such an entry needs no judging by age: the server ends it.
     """
-    if len(raw) > 24 and raw[0] == _VALUE and raw[9] == PLAIN_HEAD and raw[16:24] == epoch:
-        at = 24
+    if len(raw) > _FIXED and raw[0] == _VALUE and raw[9] == PLAIN_HEAD and raw[16:24] == epoch:
+        at = _FIXED
         try:
             while raw[at] & 0x80:
                 at += 1
         except IndexError:
             return None
-        return raw[at + 1 :] if at < 24 + _MAX_VARINT_BYTES else None
+        return raw[at + 1 :] if at < _FIXED + _MAX_VARINT_BYTES else None
     return None
 
 
 def parse(raw: bytes) -> tuple[Header, bytes]:
     """Header and payload. Raises Malformed for foreign or damaged bytes, leases, failure markers and holds."""
-    if len(raw) < 25 or raw[0] not in _WITH_HEADER:
+    kind = _WITH_HEADER.get(raw[0]) if len(raw) > _FIXED else None
+    if kind is None:
         raise Malformed("no entry header")
     flags = raw[9]
-    if flags & 0xE0 != _VERSION or flags & ~(0xE0 | _COMPRESSED | _TAGS | _EXTRA):
+    if flags & _FORMAT != _VERSION:
         raise Malformed(f"unknown format 0x{flags:02x}")
-    fresh_ms, at = _read_varint(raw, 24)
-    extra_ms = 0
-    if flags & _EXTRA:
-        extra_ms, at = _read_varint(raw, at)
-    tags: tuple[tuple[str, bytes], ...] = ()
-    if flags & _TAGS:
-        tags, at = _read_tags(raw, at)
-    header = Header(
-        kind=Kind(raw[0]),
-        nonce=raw[1:9],
-        born_ms=int.from_bytes(raw[10:16], "big"),
-        epoch=raw[16:24],
-        fresh_ms=fresh_ms,
-        extra_ms=extra_ms,
-        compressed=bool(flags & _COMPRESSED),
-        tags=tags,
-    )
+    fresh_ms, at = _read_varint(raw, _FIXED)
+    header = Header(kind, raw[1:9], int.from_bytes(raw[10:16], "big"), raw[16:24], fresh_ms)
+    if flags != _VERSION:
+        header.compressed = bool(flags & _COMPRESSED)
+        if flags & _EXTRA:
+            header.extra_ms, at = _read_varint(raw, at)
+        if flags & _TAGS:
+            header.tags, at = _read_tags(raw, at)
     return header, raw[at:]
 
 
+@lru_cache(maxsize=1024)  # times to live recur
 def _varint(number: int) -> bytes:
     out = bytearray()
     while number > 0x7F:
@@ -157,14 +155,13 @@ def _varint(number: int) -> bytes:
 
 
 def _read_varint(raw: bytes, at: int) -> tuple[int, int]:
-    number = 0
-    for index in range(_MAX_VARINT_BYTES):
-        if at + index >= len(raw):
-            break
-        byte = raw[at + index]
-        number |= (byte & 0x7F) << (7 * index)
+    number = shift = 0
+    for byte in raw[at : at + _MAX_VARINT_BYTES]:
+        at += 1
         if byte < 0x80:
-            return number, at + index + 1
+            return number | byte << shift, at
+        number |= (byte & 0x7F) << shift
+        shift += 7
     raise Malformed("a number runs over its end")
 
 

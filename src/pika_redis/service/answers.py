@@ -33,6 +33,17 @@ class Answers:
         if kind is not None:
             self._codec.expect(kind)
 
+    def of_many(self, values: list[object], default: object, kind: type | None) -> list[object]:
+        """The same for several values, in the list they came in."""
+        if kind is not None:
+            return [self.of(value, default, kind) for value in values]
+        missed = [at for at, value in enumerate(values) if value is MISSING]
+        for at in missed:
+            values[at] = default
+        self._counters.misses += len(missed)
+        self._counters.hits += len(values) - len(missed)
+        return values
+
     def of(self, value: object, default: object, kind: type | None) -> object:
         """The value as `kind`, or the default when there is none or it doesn't fit."""
         if value is not MISSING and kind is not None:

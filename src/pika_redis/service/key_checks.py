@@ -9,7 +9,7 @@ from ..errors import ArgumentError, ArgumentTypeError
 from ..model.entry import MAX_TAG_BYTES, MAX_TAGS
 from .key_text import bound_key
 
-__all__ = ["check_encodes", "check_key", "check_keys", "check_tags", "check_texts"]
+__all__ = ["check_encodes", "check_key", "check_keys", "check_tags", "check_texts", "several_keys"]
 
 
 def check_key(key: object) -> str:
@@ -29,7 +29,12 @@ def check_key(key: object) -> str:
 
 def check_keys(keys: object) -> list[str]:
     """The keys of a batch verb. Raises ArgumentTypeError for a bare string, and as `check_key` for each key."""
-    return [check_key(key) for key in _several(keys, "keys", "a sequence of keys")]
+    return [check_key(key) for key in several_keys(keys)]
+
+
+def several_keys(keys: object) -> Iterable[object]:
+    """What a batch verb was given as keys, each yet to be checked. Raises ArgumentTypeError for a bare string."""
+    return _several(keys, "keys", "a sequence of keys")
 
 
 def check_tags(tags: object, *, most: float = MAX_TAGS) -> tuple[str, ...]:

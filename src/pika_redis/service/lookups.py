@@ -11,7 +11,7 @@ from ..policy.rules.options import Consistency, check_consistency
 from ..storage.store import Store
 from .answers import Answers
 from .full_names import FullNames
-from .key_checks import check_keys
+from .key_checks import several_keys
 
 __all__ = ["Lookups"]
 
@@ -32,7 +32,8 @@ class Lookups:
         return self._full_names.of(key)
 
     def _names(self, keys: Sequence[str]) -> list[str]:
-        return [self.name_of(key) for key in check_keys(keys)]
+        names = self._full_names
+        return [names[key] if type(key) is str else names.of(key) for key in several_keys(keys)]
 
     @overload
     async def get(self, key: str, default: None = None, *, consistency: Consistency | None = None) -> Any: ...
@@ -85,7 +86,7 @@ class Lookups:
         """Values aligned with `keys`, `default` in the gaps. Raises as `get`."""
         self._answers.expect(default, type)
         values = await self._store.get_many(self._names(keys))
-        return [self._answers.of(value, default, type) for value in values]
+        return self._answers.of_many(values, default, type)
 
     async def exists(self, key: str) -> bool:
         """Whether `get` would find a value. Raises as `get`."""

@@ -187,6 +187,11 @@ class Near:
         """The nonce of a tag or an epoch as it stands; None = not known. `looked` = what was read just now."""
         return self.nonces.at(key).now
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether memory stands in for the server, or for one of them."""
+        return self.standing.cut
+
     def standing_of(self, key: str) -> Standing:
         """The standing of the server that has a key."""
         return self.standing

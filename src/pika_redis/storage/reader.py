@@ -94,14 +94,13 @@ class Reader:
             await self._settle(near, [record])
         return before, record
 
-    async def consider(self, near: Near, raw: bytes, epoch: Reply) -> Record:
+    async def consider(self, near: Near, raws: Sequence[bytes], epoch: Reply) -> list[Record | None]:
         """What bytes that were read with the epoch hold, judged; for servers that tell nothing. Raises as `read`."""
         near.nonces.learn(self._epoch_key, epoch)
-        record = self.judged(near, raw)
-        self._doubt(near, [self._epoch_key], [record])
-        if record.live is None:
-            await self._settle(near, [record])
-        return record
+        records: list[Record | None] = [self.judged(near, raw) for raw in raws]
+        self._doubt(near, [self._epoch_key], records)
+        await self._settle(near, [record for record in records if record is not None and record.live is None])
+        return records
 
     def unknown(self, near: Near, tags: Sequence[str]) -> list[str]:
         """The keys of the epoch and of these tags whose nonces have to be read."""
@@ -121,11 +120,10 @@ class Reader:
         header = record.header
         if header is not None:
             at = near.nonces.at
-            guards: list[tuple[Nonce, bytes]] = [(at(self._epoch_key), header.epoch)]
+            record.guards = ((at(self._epoch_key), header.epoch),)
             if header.tags:
                 tag_key = self._namespace.tag_key
-                guards += [(at(tag_key(tag)), nonce) for tag, nonce in header.tags]
-            record.guards = tuple(guards)
+                record.guards += tuple([(at(tag_key(tag)), nonce) for tag, nonce in header.tags])
             record.judge()
         return record
 
@@ -173,7 +171,7 @@ class Reader:
         """Tags that were not read along may have changed since they were read."""
         read = {near.nonces.at(key) for key in along}
         for record in records:
-            if record is not None and any(nonce not in read for nonce, _ in record.guards):
+            if record is not None and not read.issuperset([nonce for nonce, _ in record.guards]):
                 record.live = False if record.live is False and self._differs(record, read) else None
 
     @staticmethod

@@ -112,9 +112,10 @@ class Records:
 
     def read(self, raw: bytes) -> Record:
         """The record in a key's bytes; what may never be served is not `live`."""
-        number = plain_integer(raw)
-        if number is not None:
-            return Record(raw, number, None, b"")
+        if raw[:1] < b":":  # a digit or a sign, which are below; no kind of ours is
+            number = plain_integer(raw)
+            if number is not None:
+                return Record(raw, number, None, b"")
         try:
             header, payload = parse(raw)
         except Malformed:
@@ -179,16 +180,13 @@ class Records:
         """The entry's bytes under the captured nonces, with a new nonce of its own."""
         assert capture.epoch is not None
         payload, compressed = packed
-        header = Header(
-            kind=Kind.NONE if draft.value is None else Kind.VALUE,
-            nonce=os.urandom(IDENTITY - 1),
-            born_ms=now_ms,
-            epoch=capture.epoch,
-            fresh_ms=ttl_ms(draft.ttl) or 0,
-            extra_ms=0 if math.isinf(draft.ttl) else round(draft.extra * 1000),
-            compressed=compressed,
-            tags=tuple((tag, nonce) for tag, nonce in capture.tags.items() if nonce is not None),
-        )
+        kind = Kind.NONE if draft.value is None else Kind.VALUE
+        header = Header(kind, os.urandom(IDENTITY - 1), now_ms, capture.epoch, ttl_ms(draft.ttl) or 0)
+        header.compressed = compressed
+        if draft.extra and header.fresh_ms:
+            header.extra_ms = round(draft.extra * 1000)
+        if capture.tags:
+            header.tags = tuple((tag, nonce) for tag, nonce in capture.tags.items() if nonce is not None)
         return render(header, payload)
 
     @staticmethod

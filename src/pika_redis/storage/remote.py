@@ -1,11 +1,7 @@
 """Entries on one server.
 
-Reading is `reader`'s, the right to load `leases`', the nonces are `remote_tags`'; here they come together as a `Store`,
-with the verbs that write.
-
-Writing: an entry needs the nonces that are current *now*. They are sent as remembered, with a read of what they are
-behind it in the same batch; when that shows that they were not current, the write is repeated under the right ones. So
-a write is one round trip, and what it stores is never dead on arrival when it returns.
+Reading is `reader`'s, storing `writes`', the right to load `leases`', the nonces are `remote_tags`'; here they come
+together as a `Store`, with the verbs that look before they write.
 
 Every key is written over the node's one multiplexed connection: what is queued first reaches the server first. The
 reply to an own write ends the copies of its keys in the parser (see `near`).
@@ -17,21 +13,20 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TypeAlias, cast
+from typing import cast
 
 from ..codec.envelope import IDENTITY, plain_payload
-from ..errors import CacheError, CacheServerError, CacheUnavailableError
+from ..errors import CacheServerError
 from ..model.clock import Clock
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport
-from ..wire.connection import Command, Reply
+from ..wire.connection import Command
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL, MARK_STALE, REPLACE
-from ..wire.slots import Observer
 from ..wire.stepwise import checked
 from .counting import Counting
 from .guards import RemoteGuards
@@ -43,11 +38,10 @@ from .nonces import nonce_in
 from .reader import Reader
 from .records import Record, Records, ttl_ms
 from .remote_tags import RemoteTags
+from .writes import Writes
 
-__all__ = ["Packed", "RemoteStore", "ServerOnlyStore"]
+__all__ = ["RemoteStore", "ServerOnlyStore"]
 
-Packed: TypeAlias = tuple[str, Draft, bytes | tuple[bytes, bool]]
-"""A key, what is to stand there, and its bytes: those of a counter, or a payload and whether it is compressed."""
 _CHUNK = 1000
 _ROUNDS = 8
 _GONE = -2  # PTTL of a key that is absent
@@ -60,6 +54,7 @@ class RemoteStore:
     _reader_kind = Reader
     _leases_kind = Leases
     _keyspace_kind = Keyspace
+    _writes_kind = Writes
 
     def __init__(
         self, nears: LoopLocal[Near], namespace: Namespace, records: Records, clock: Clock, counters: Counters
@@ -73,6 +68,7 @@ class RemoteStore:
         self._tags = self._tags_kind(nears, namespace, clock)
         self._reader = self._reader_kind(nears, namespace, records, counters)
         self._leases = self._leases_kind(nears, namespace, records, self._tags, self._reader)
+        self._writes = self._writes_kind(nears, namespace, records, self._tags)
         self._guards = RemoteGuards(nears, namespace)
         self._counting = Counting(nears, records, self._reader)
         self._keyspace = self._keyspace_kind(nears, namespace)
@@ -121,15 +117,34 @@ class RemoteStore:
             return self._records.decoded(payload, False)
         if self._nears.get().tracks:  # connected meanwhile: of a server that tells one learns in the parser only
             return self._fresh_value(await self._reader.read(key))
-        return self._fresh_value(await self._reader.consider(near, raw, epoch))
+        (record,) = await self._reader.consider(near, [raw], epoch)
+        return self._fresh_value(record)
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
         values = [self.hit(key, 0.0) for key in keys]
         rest = [at for at, value in enumerate(values) if value is MISSING]
         for start in range(0, len(rest), _CHUNK):
             page = rest[start : start + _CHUNK]
-            records = await self._reader.read_many([keys[at] for at in page])
-            for at, record in zip(page, records, strict=True):
+            for at, value in zip(page, await self._read_values([keys[at] for at in page]), strict=True):
+                values[at] = value
+        return values
+
+    async def _read_values(self, keys: Sequence[str]) -> list[object]:
+        near = self._nears.get()
+        if near.tracks:
+            return [self._fresh_value(record) for record in await self._reader.read_many(keys)]
+        *raws, epoch = cast("list[bytes | None]", await near.node.call(("MGET", *keys, self._epoch_key)))
+        current = nonce_in(epoch) or b""
+        payloads = [None if raw is None else plain_payload(raw, current) for raw in raws]
+        decoded = self._records.decoded
+        values = [MISSING if payload is None else decoded(payload, False) for payload in payloads]
+        rest = {at: raw for at, raw in enumerate(raws) if raw is not None and payloads[at] is None}
+        if rest:
+            if self._nears.get().tracks:  # connected meanwhile
+                records = await self._reader.read_many([keys[at] for at in rest])
+            else:
+                records = await self._reader.consider(near, list(rest.values()), epoch)
+            for at, record in zip(rest, records, strict=True):
                 values[at] = self._fresh_value(record)
         return values
 
@@ -206,82 +221,7 @@ class RemoteStore:
     # -- writing ----------------------------------------------------------------------------------------------
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
-        failed: dict[str, Exception] = {}
-        for start in range(0, len(items), _CHUNK):
-            failed.update(await self._write(items[start : start + _CHUNK]))
-        return failed
-
-    async def _write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
-        failed: dict[str, Exception] = {}
-        packed: list[Packed] = []
-        for key, draft in items:
-            try:
-                packed.append((key, draft, self._records.as_counter(draft) or self._records.pack(draft)))
-            except CacheError as error:
-                failed[key] = error
-        if not packed:
-            return failed
-        tags = list(dict.fromkeys(tag for _, draft, _ in packed for tag in draft.tags))
-        longest = max(draft.ttl for _, draft, _ in packed)
-        near = self._nears.get()
-        capture = self._tags.captured(near, tags)
-        replies: list[Reply] = []
-        for _ in range(_ROUNDS):
-            if not capture.complete:
-                capture = await self._tags.complete(near, await self._tags.read(near, tags), tags, longest)
-            if capture.epoch is None:
-                continue
-            replies, current = await self._write_under(near, packed, capture)
-            if current == capture:
-                await self._tags.complete(near, capture, tags, longest)
-                break
-            capture = current  # in the last round: whoever ended tags during it may have done so right behind it
-        if capture.epoch is None:
-            raise CacheUnavailableError("the epoch of the namespace is not to be read: nothing can be written under it")
-        failed.update(
-            (key, reply) for (key, _, _), reply in zip(packed, replies, strict=True) if isinstance(reply, Exception)
-        )
-        return failed
-
-    async def _write_under(self, near: Near, packed: Sequence[Packed], capture: Capture) -> tuple[list[Reply], Capture]:
-        """Write; gives the replies and what the nonces were after that. One server does it in one batch."""
-        tags = list(capture.tags)
-        look = self._tags.look(near, tags)
-        written = self._seen_written(near, [key for key, _, _ in packed])
-
-        def see(replies: Reply) -> Reply:
-            look.see(cast("list[Reply]", written(replies))[-1])
-            return replies
-
-        commands = [*self._set_commands(packed, capture), look.command]
-        *replies, nonces = await near.node.call_many(commands, Repeat.UNSENT, see)
-        checked([nonces])
-        return replies, self._tags.captured(near, tags, look.found)
-
-    @staticmethod
-    def _seen_written(near: Near, keys: Sequence[str]) -> Observer:
-        ends = near.ends_copies(keys)
-
-        def see(replies: Reply) -> Reply:
-            ends(replies)
-            near.journal.forget(keys)
-            return replies
-
-        return see
-
-    def _set_commands(self, packed: Sequence[Packed], capture: Capture) -> list[Command]:
-        now = self.now_ms()
-        commands: list[Command] = []
-        for key, draft, ready in packed:
-            if any(capture.tags[tag] is None for tag in draft.tags):  # held by a writer's guard: dead on arrival
-                commands.append(INVAL.command(key, ()))
-                continue
-            if isinstance(ready, tuple):
-                own = capture if len(draft.tags) == len(capture.tags) else _narrowed(capture, draft.tags)
-                ready = self._records.seal(draft, ready, own, now)
-            limit = ttl_ms(draft.ttl)
-            commands.append(("SET", key, ready) if limit is None else ("SET", key, ready, "PX", limit))
-        return commands
+        return await self._writes.write(items)
 
     async def add(self, key: str, draft: Draft) -> bool:
         ready = self._records.as_counter(draft)
@@ -389,7 +329,3 @@ class ServerOnlyStore(RemoteStore):
 
     def hit(self, key: str, refresh_ms: float, share: bool = False) -> MissingType:
         return MISSING
-
-
-def _narrowed(capture: Capture, tags: Sequence[str]) -> Capture:
-    return Capture(capture.epoch, {tag: capture.tags[tag] for tag in tags})

@@ -199,10 +199,11 @@ class Tiers:
         refused = [key for key, error in failed.items() if _is_the_servers_fault(error)]
         if refused:
             await self._give_up(refused, failed[refused[0]])
-        here = [(key, self._brief(draft)) for key, draft in items if self._is_cut((key,))]
-        if here:
-            await self._memory.write(here)
-        return {key: error for key, error in failed.items() if key not in refused}
+        if self._nears.get().is_cut:
+            here = [(key, self._brief(draft)) for key, draft in items if self._is_cut((key,))]
+            if here:
+                await self._memory.write(here)
+        return {key: error for key, error in failed.items() if key not in refused} if failed else failed
 
     async def _give_up(self, keys: Sequence[str], error: Exception) -> None:
         """These could not be written: what the server has there is older, and goes."""

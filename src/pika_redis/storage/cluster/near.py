@@ -111,7 +111,6 @@ class ClusterNear(Near):
 
     @property
     def is_cut(self) -> bool:
-        """Whether memory stands in for any of the nodes."""
         return self.standing.cut or any(side.standing.cut for side in self.sides.values())
 
     def joined(self, member: Member, connection: Connection, facts: ServerFacts) -> None:

@@ -11,7 +11,8 @@ from ...wire.node import Repeat
 from ...wire.steps import Step
 from ..leases import Leases
 from ..near import Near
-from ..remote import Packed, RemoteStore
+from ..remote import RemoteStore
+from ..writes import Packed, Writes
 from .keyspace import ClusterKeyspace
 from .reader import ClusterReader
 from .tags import ClusterTags
@@ -25,6 +26,21 @@ class _ApartLeases(Leases):
     _apart = True
 
 
+class _ApartWrites(Writes):
+    """Writes where each entry and each nonce may lie on another node."""
+
+    async def _write_under(self, near: Near, packed: Sequence[Packed], capture: Capture) -> tuple[list[Reply], Capture]:
+        tags = list(capture.tags)
+        look = self._tags.look(near, tags)
+        commands = self.commands(packed, capture)
+        steps = [
+            Step(key, [command], self.seen_written(near, (key,)), spare=True)
+            for (key, _, _), command in zip(packed, commands, strict=True)
+        ]
+        *replies, _ = await near.node.take([*steps, look.step], Repeat.UNSENT)
+        return [one for given in replies for one in given], self._tags.captured(near, tags, look.found)
+
+
 class ClusterStore(RemoteStore):
     """The entries of one namespace in a cluster."""
 
@@ -32,20 +48,13 @@ class ClusterStore(RemoteStore):
     _reader_kind = ClusterReader
     _leases_kind = _ApartLeases
     _keyspace_kind = ClusterKeyspace
+    _writes_kind = _ApartWrites
 
     async def get(self, key: str, *, strict: bool = False) -> object:
         return self._fresh_value(await self._reader.read(key, strict=strict))
 
-    async def _write_under(self, near: Near, packed: Sequence[Packed], capture: Capture) -> tuple[list[Reply], Capture]:
-        tags = list(capture.tags)
-        look = self._tags.look(near, tags)
-        commands = self._set_commands(packed, capture)
-        steps = [
-            Step(key, [command], self._seen_written(near, (key,)), spare=True)
-            for (key, _, _), command in zip(packed, commands, strict=True)
-        ]
-        *replies, _ = await near.node.take([*steps, look.step], Repeat.UNSENT)
-        return [one for given in replies for one in given], self._tags.captured(near, tags, look.found)
+    async def _read_values(self, keys: Sequence[str]) -> list[object]:
+        return [self._fresh_value(record) for record in await self._reader.read_many(keys)]
 
 
 class ClusterOnlyStore(ClusterStore):

@@ -1,0 +1,161 @@
+"""Storing what callers hand over (`set`, `set_many`): one round trip, and never dead on arrival.
+
+Strategy. An entry needs the nonces that are current *now*. They are sent as remembered, with a read of what they are
+behind it in the same batch; when that shows that they were not current, the write is repeated under the right ones. So
+what is stored is current when the call returns, though nothing was asked before.
+
+The replies are seen in the parser: there the copies of the keys end, and the journal forgets what was deleted before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
+
+from ..errors import CacheError, CacheUnavailableError
+from ..model.entry import Capture, Draft
+from ..wire.connection import Command, Reply
+from ..wire.loops import LoopLocal
+from ..wire.node import Repeat
+from ..wire.scripts import INVAL
+from ..wire.slots import Observer
+from ..wire.stepwise import checked
+from .namespace import Namespace
+from .near import Near
+from .records import Records, ttl_ms
+from .remote_tags import RemoteTags
+
+__all__ = ["Packed", "Writes"]
+
+Packed: TypeAlias = tuple[str, Draft, bytes | tuple[bytes, bool]]
+"""A key, what is to stand there, and its bytes: those of a counter, or a payload and whether it is compressed."""
+_CHUNK = 1000
+_ROUNDS = 8
+
+
+class Writes:
+    """Writes into one namespace on one server."""
+
+    def __init__(self, nears: LoopLocal[Near], namespace: Namespace, records: Records, tags: RemoteTags) -> None:
+        self._nears = nears
+        self._epoch_key = namespace.epoch_key
+        self._records = records
+        self._tags = tags
+
+    async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        """Store; gives what failed. Raises CacheUnavailableError, OutcomeUnknownError, CacheServerError."""
+        if len(items) <= _CHUNK:
+            return await self._write(items)
+        failed: dict[str, Exception] = {}
+        for start in range(0, len(items), _CHUNK):
+            failed.update(await self._write(items[start : start + _CHUNK]))
+        return failed
+
+    async def _write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        packed, failed = self._packed(items)
+        if not packed:
+            return failed
+        tags = list(dict.fromkeys([tag for _, draft, _ in packed for tag in draft.tags]))
+        near = self._nears.get()
+        capture = self._tags.captured(near, tags)
+        longest = max([draft.ttl for _, draft, _ in packed])
+        replies: list[Reply] = []
+        for _ in range(_ROUNDS):
+            if not capture.complete:
+                capture = await self._tags.complete(near, await self._tags.read(near, tags), tags, longest)
+            if capture.epoch is None:
+                continue
+            replies, current = await self._write_under(near, packed, capture)
+            if current == capture:
+                if tags:
+                    await self._tags.complete(near, capture, tags, longest)
+                break
+            capture = current  # in the last round: whoever ended tags during it may have done so right behind it
+        if capture.epoch is None:
+            raise CacheUnavailableError("the epoch of the namespace is not to be read: nothing can be written under it")
+        for (key, _, _), reply in zip(packed, replies, strict=True):
+            if isinstance(reply, Exception):
+                failed[key] = reply
+        return failed
+
+    def _packed(self, items: Sequence[tuple[str, Draft]]) -> tuple[list[Packed], dict[str, Exception]]:
+        failed: dict[str, Exception] = {}
+        packed: list[Packed] = []
+        records = self._records
+        for key, draft in items:
+            try:
+                packed.append((key, draft, records.as_counter(draft) or records.pack(draft)))
+            except CacheError as error:
+                failed[key] = error
+        return packed, failed
+
+    async def _write_under(self, near: Near, packed: Sequence[Packed], capture: Capture) -> tuple[list[Reply], Capture]:
+        """Write; gives the replies and what the nonces were after that. One server does it in one batch."""
+        if not capture.tags:
+            return await self._write_untagged(near, packed, capture)
+        tags = list(capture.tags)
+        look = self._tags.look(near, tags)
+        written = self.seen_written(near, [key for key, _, _ in packed])
+
+        def see(replies: Reply) -> Reply:
+            look.see(cast("list[Reply]", written(replies))[-1])
+            return replies
+
+        commands = [*self.commands(packed, capture), look.command]
+        *replies, nonces = await near.node.call_many(commands, Repeat.UNSENT, see)
+        checked([nonces])
+        return replies, self._tags.captured(near, tags, look.found)
+
+    async def _write_untagged(
+        self, near: Near, packed: Sequence[Packed], capture: Capture
+    ) -> tuple[list[Reply], Capture]:
+        """The same where there is no nonce but the epoch's: by far the most."""
+        epoch_key, generation = self._epoch_key, near.generation
+        epoch: bytes | None = None
+
+        def see(replies: Reply) -> Reply:
+            nonlocal epoch
+            for key, _, _ in packed:
+                near.changed(key)
+            near.journal.forget([key for key, _, _ in packed])
+            nonces = cast("list[Reply]", replies)[-1]
+            if isinstance(nonces, list):
+                epoch = near.learn(epoch_key, nonces[0], generation)
+            return replies
+
+        commands = self.commands(packed, capture)
+        commands.append(("MGET", epoch_key))
+        replies = await near.node.call_many(commands, Repeat.UNSENT, see)
+        checked([replies.pop()])
+        return replies, capture if epoch == capture.epoch else Capture(epoch, {})
+
+    @staticmethod
+    def seen_written(near: Near, keys: Sequence[str]) -> Observer:
+        """Within the parser: these keys were written."""
+        ends = near.ends_copies(keys)
+
+        def see(replies: Reply) -> Reply:
+            ends(replies)
+            near.journal.forget(keys)
+            return replies
+
+        return see
+
+    def commands(self, packed: Sequence[Packed], capture: Capture) -> list[Command]:
+        """What stores these under the captured nonces."""
+        now = self._nears.get().node.server_ms()
+        commands: list[Command] = []
+        for key, draft, ready in packed:
+            if draft.tags and any(capture.tags[tag] is None for tag in draft.tags):
+                commands.append(INVAL.command(key, ()))  # held by a writer's guard: dead on arrival
+                continue
+            if isinstance(ready, tuple):
+                own = capture if len(draft.tags) == len(capture.tags) else _narrowed(capture, draft.tags)
+                ready = self._records.seal(draft, ready, own, now)
+            limit = ttl_ms(draft.ttl)
+            commands.append(("SET", key, ready) if limit is None else ("SET", key, ready, "PX", limit))
+        return commands
+
+
+def _narrowed(capture: Capture, tags: Sequence[str]) -> Capture:
+    return Capture(capture.epoch, {tag: capture.tags[tag] for tag in tags})
