@@ -178,6 +178,21 @@ async def test_a_server_without_room_for_another_client_is_gone(own: EmbeddedSer
         assert await service.get("k") is None
 
 
+async def test_without_room_for_another_client_the_connection_that_stands_goes_on(
+    own: EmbeddedServer, shell: Raw
+) -> None:
+    async with RedisService(own.url, lazy_connect=False, retry_attempts=0) as service:
+        shell("CONFIG", "SET", "maxclients", 1)
+        await service.set("k", "v")
+        assert await service.get("k", consistency="strict") == "v"
+        assert await service.increment("n") == 1
+        with pytest.raises(CacheUnavailableError, match="max number of clients"):
+            await service.execute("PING")  # over a connection of its own
+        assert await service.delete("k") is True
+        assert (await service.get_stats()).outages == 0
+        shell("CONFIG", "SET", "maxclients", 100)
+
+
 async def test_a_login_that_is_refused_is_an_outage_and_no_crash(own: EmbeddedServer, shell: Raw) -> None:
     url = own.url.replace("redis://", "redis://nobody:sesame@")
     async with RedisService(url) as service:
