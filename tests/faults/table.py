@@ -37,6 +37,8 @@ class Fault:
     """Whether every call is answered as if nothing had happened."""
     loses: bool = False
     """Whether what the victim held is lost with it."""
+    succeeded: bool = False
+    """Whether another server takes over, which must be noticed and told of what was ended lately."""
 
 
 def nothing(_: Victim) -> None:
@@ -195,11 +197,16 @@ def hand_over(victim: Victim) -> None:
 
 
 SUCCESSIONS = {
-    "killed for good": Fault(lambda victim: victim.server.kill(), when_succeeded(come_back), on=WATCHED),
-    "stopped for good": Fault(
-        lambda victim: victim.server.pause(), when_succeeded(lambda victim: victim.server.resume()), on=WATCHED
+    "killed for good": Fault(
+        lambda victim: victim.server.kill(), when_succeeded(come_back), on=WATCHED, succeeded=True
     ),
-    "handed over": Fault(hand_over, nothing, on=WATCHED, reads=True),
+    "stopped for good": Fault(
+        lambda victim: victim.server.pause(),
+        when_succeeded(lambda victim: victim.server.resume()),
+        on=WATCHED,
+        succeeded=True,
+    ),
+    "handed over": Fault(hand_over, nothing, on=WATCHED, reads=True, succeeded=True),
 }
 
 
