@@ -7,8 +7,8 @@ import contextlib
 
 import pytest
 
-from pika_redis import CacheUnavailableError, RedisService
-from pika_redis.testing import EmbeddedServer
+from pika_redis import DO_NOT_STORE, CacheUnavailableError, RedisService
+from pika_redis.testing import EmbeddedServer, FaultyWire
 
 from ..wire.fake_server import Relay
 from ..wire.timing import turned
@@ -48,6 +48,29 @@ async def test_a_load_that_ends_while_the_server_is_gone_gives_its_lease_back_la
         assert isinstance(load.exception(), LookupError) is isinstance(end, LookupError)
         own.resume()
         near = near_of(service)
+        await turned(lambda: not near.standing.cut and not near.journal.owes)
+        assert not is_leased(own, "pika:k")
+
+
+@pytest.mark.parametrize("end", ["loaded", LookupError("failed"), DO_NOT_STORE], ids=["loaded", "failed", "not stored"])
+async def test_a_load_that_ends_while_the_server_refuses_everything_gives_its_lease_back_later(
+    own: EmbeddedServer, end: object
+) -> None:
+    async with FaultyWire(own.url) as wire, RedisService(wire.url, retry_attempts=0) as service:
+        source = Source(end, shut=True)
+        load = asyncio.create_task(service.get_or_load("k", source, lease=LONG))
+        await source.reached.wait()
+        near = near_of(service)
+        wire.answer("*", "LOADING Redis is loading the dataset in memory")
+        source.gate.set()
+        await asyncio.wait({load})
+        for _ in range(3):  # what it was to be told is refused as well, as often as it is
+            refused = wire.counts["answer"]
+            near.standing.resume()
+            await turned(lambda: wire.counts["answer"] > refused)  # noqa: B023 (awaited within the turn)
+        assert is_leased(own, "pika:k")
+        wire.heal()
+        near.standing.resume()
         await turned(lambda: not near.standing.cut and not near.journal.owes)
         assert not is_leased(own, "pika:k")
 

@@ -114,3 +114,29 @@ def test_while_a_server_is_missing_the_minute_before_it_was_last_heard_of_is_kep
     kept.keep_from(math.inf)
     kept.done(["c"], "e")
     assert kept.to_repeat(heard) == ["b", "c"]
+
+
+def test_leases_that_ended_shortly_before_another_server_took_over_are_given_back_again() -> None:
+    clock = FakeClock()
+    kept = journal(clock)
+    kept.ended("a", b"L1")
+    clock.advance(4.0)
+    kept.ended("b", b"L2")
+    kept.ended("b", b"L3")
+    assert kept.leases() == []
+    clock.advance(2.0)
+    kept.doubt_ends(clock.monotonic())
+    assert kept.leases() == [("b", b"L2"), ("b", b"L3")]
+    kept.given_back("b", b"L2")
+    assert kept.leases() == [("b", b"L3")]
+    clock.advance(100.0)
+    kept.doubt_ends(clock.monotonic() - 101.0)  # last heard of long ago
+    assert kept.leases() == [("b", b"L3"), ("a", b"L1"), ("b", b"L2")]
+
+
+def test_leases_that_ended_are_remembered_within_bounds() -> None:
+    kept = journal(most=10_000)
+    for number in range(2000):
+        kept.ended(f"k{number}", b"L")
+    kept.doubt_ends(0.0)
+    assert [place for place, _ in kept.leases()] == [f"k{number}" for number in range(1000, 2000)]

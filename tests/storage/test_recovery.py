@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from pika_redis import NotReplicatedError, RedisService
-from pika_redis.storage.standing import came_back_old
+from pika_redis.storage.standing import OnRestart, came_back_old
 from pika_redis.testing import EmbeddedServer
 from pika_redis.wire.framing import Reply
 from pika_redis.wire.handshake import Past
@@ -249,3 +249,22 @@ def test_a_server_came_back_old_if_it_began_after_we_lost_the_other_and_had_data
     uptime: float, silent: float, from_file: bool, old: bool
 ) -> None:
     assert came_back_old(Past("run", "replication", uptime, from_file), silent) is old
+
+
+@pytest.mark.parametrize("on_restart", ["epoch", "replay"])
+@pytest.mark.parametrize("end", ["loaded", LookupError("failed")], ids=["loaded", "failed"])
+async def test_a_lease_whose_end_a_server_has_forgotten_is_given_back_again(
+    own: EmbeddedServer, on_restart: OnRestart, end: object
+) -> None:
+    async with RedisService(own.url, on_restart=on_restart) as service:
+        source = Source(end, shut=True)
+        load = asyncio.create_task(service.get_or_load("k", source, lease=600))
+        await source.reached.wait()
+        save(own)
+        source.gate.set()
+        await asyncio.wait({load})
+        assert isinstance(load.exception(), LookupError) is isinstance(end, LookupError)
+        await restarted(own, service)
+        await turned(lambda: not near_of(service).journal.owes)
+        with Raw(own) as shell:
+            assert shell("GET", service.name_of("k")) is None

@@ -18,7 +18,7 @@ from pika_redis.wire.slot_map import slot_of
 from pika_redis.wire.slots import Observer
 from pika_redis.wire.steps import Reads, Step
 
-from .fake_cluster import FakeCluster, FakeNode, Notes
+from .fake_cluster import FakeCluster, FakeNode, Notes, key_in
 from .fake_server import FakeServer, bulk
 
 DOWN = b"-CLUSTERDOWN The cluster is down\r\n"
@@ -224,6 +224,35 @@ async def test_a_write_whose_outcome_is_unknown_is_not_repeated_on_the_successor
         with pytest.raises(OutcomeUnknownError):
             await client.call(("SET", key, "v"), Repeat.UNSENT)
         assert heir.sent("SET") == []
+
+
+async def test_a_write_is_not_repeated_because_another_node_did_not_run_another(fakes: FakeCluster) -> None:
+    left, one, other = fakes.nodes
+    first, last, _ = next(place for place in fakes.ranges if place[2] is left)
+    keys = [key_in(first), key_in(last)]
+    loading = b"-LOADING Redis is loading the dataset in memory\r\n"
+    async with fakes.client(attempts=50) as client:
+        await client.call(("GET", keys[0]))
+        left.says("SET", loading)
+        one.says("SET", loading)
+        other.answer = lambda talk, words: talk.hang_up() if words[0] == b"SET" else None
+        fakes.ranges = [place for place in fakes.ranges if place[2] is not left]
+        fakes.ranges += [(first, last - 1, one), (last, last, other)]
+        with pytest.raises(OutcomeUnknownError):
+            await client.take([Step(key, [("SET", key, "v")]) for key in keys], Repeat.UNSENT)
+    assert one.sent("SET")
+    assert len(other.sent("SET")) == 1
+
+
+async def test_no_timer_is_left_of_a_node_that_serves_no_more_when_all_is_closed(fakes: FakeCluster) -> None:
+    left, heir, _ = fakes.nodes
+    scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    async with fakes.client() as client:
+        await client.call(("GET", fakes.key_of(left)))
+        fakes.ranges = [(first, last, heir if owner is left else owner) for first, last, owner in fakes.ranges]
+        await client.members.atlas.now()
+        assert "_leave" in str([timer for timer in scheduled if not timer.cancelled()])
+    assert "_leave" not in str([timer for timer in scheduled if not timer.cancelled()])
 
 
 async def test_nobody_follows_for_a_caller_who_has_gone(fakes: FakeCluster) -> None:

@@ -8,7 +8,8 @@ Two lists of full keys, entries, tags and epochs alike, since all of them are en
   of ours by then: somebody may be counting there.
 
 Beside them stand leases and claims that this process could not give back, by what they hold: nobody in the fleet would
-load until they end. They are given back on the same way, and forgotten when there are too many: others wait then.
+load until they end. They are given back on the same way, and forgotten when there are too many: others wait then. The
+last that the server has seen end are remembered too: one that takes its place may hold them still.
 
 Both lists are bounded. What no longer fits ends the epoch of its namespace: every entry of it, in one key. (Counters
 carry no epoch; a counter whose delete did not fit stays.)
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -29,6 +31,9 @@ MINUTE: Final = 60.0
 """Seconds for which what was acknowledged is remembered."""
 MOST: Final = 10_000
 """Keys in each of the two lists."""
+_MOST_ENDED: Final = 1_000
+_LAG: Final = 5.0
+"""Seconds: what ended longer ago has reached the replicas, or is over by itself."""
 
 
 class Journal:
@@ -48,7 +53,8 @@ class Journal:
         self.acknowledged = 0
         """How often something was acknowledged, ever."""
         self._kept_from = math.inf
-        self._leases: dict[str, bytes] = {}  # their key -> what stands there
+        self._leases: dict[tuple[str, bytes], None] = {}  # their key, and what stands there
+        self._ended: deque[tuple[float, str, bytes]] = deque(maxlen=_MOST_ENDED)  # leases: when, their key, what stood
         self._dropped: dict[str, float] = {}  # epochs whose acknowledged keys did not all fit -> when the last one was
 
     @property
@@ -66,18 +72,29 @@ class Journal:
         with self._lock:
             if len(self._leases) >= self._most:
                 self._leases.clear()
-            self._leases[place] = held
+            self._leases[place, held] = None
 
     def leases(self) -> list[tuple[str, bytes]]:
         """The leases and claims to give back: where they stand, and what stands there."""
         with self._lock:
-            return list(self._leases.items())
+            return list(self._leases)
 
     def given_back(self, place: str, held: bytes) -> None:
         """This one is ours no more."""
         with self._lock:
-            if self._leases.get(place) == held:
-                del self._leases[place]
+            self._leases.pop((place, held), None)
+
+    def ended(self, place: str, held: bytes) -> None:
+        """The server says that this lease or claim of ours has ended."""
+        self._ended.append((self._now(), place, held))
+
+    def doubt_ends(self, heard: float) -> None:
+        """Another server answers than the one that was heard of then: leases that ended since, or shortly before, are
+        given back again.
+        """
+        for at, place, held in self._ended.copy():
+            if at >= heard - _LAG:
+                self.keep_lease(place, held)
 
     def miss(self, keys: Iterable[str], epoch_key: str) -> None:
         """These could not be deleted."""

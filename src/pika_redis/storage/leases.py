@@ -256,9 +256,10 @@ class Leases:
             found = look.found
         stored = checked((await near.node.take(steps))[0])[0]
         if self._apart and release is not None:  # not before the store: who claims next must find it
-            near.node.tell(claim_key, release)
+            near.node.tell(claim_key, release, partial(_keep, near, claim_key, hold.claim))
         if not stored:
             return Outcome.OVERTAKEN
+        near.journal.ended(*self._place(key, hold))
         return Outcome.STORED if self._tags.holds(near, hold.capture, found) else Outcome.DOUBTFUL
 
     def _see_stored(self, near: Near, generation: int, key: str, entry: bytes, reply: Reply) -> Reply:
@@ -285,6 +286,7 @@ class Leases:
         with self._giving_back(near, where, token):
             before = whole(token) if hold.claim else token
             await near.node.run(REPLACE, where, (before, mark, _ms(seconds)))
+        near.journal.ended(where, token)
 
     async def release(self, key: str, hold: Hold) -> Outcome:
         """Nothing will be stored. Raises as `begin`."""
@@ -297,7 +299,9 @@ class Leases:
         asks = self._apart or not near.tracks
         with self._giving_back(near, where, token):
             ours, held, *_ = await near.node.take([*steps, look.step] if asks else steps)
-        unchanged = bool(checked(ours)[0]) if not hold.claim else _identity(held[0], hold.identity) == hold.identity
+            (gave,) = checked(ours)
+        near.journal.ended(where, token)
+        unchanged = bool(gave) if not hold.claim else _identity(held[0], hold.identity) == hold.identity
         current = unchanged and self._tags.holds(near, hold.capture, look.found)
         return Outcome.CURRENT if current else Outcome.OVERTAKEN
 

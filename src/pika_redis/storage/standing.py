@@ -70,6 +70,10 @@ class Owed(Protocol):
         """The server has deleted these at last."""
         ...
 
+    def doubt_ends(self, heard: float) -> None:
+        """Leases that ended since then, or shortly before, are given back again."""
+        ...
+
     def leases(self) -> list[tuple[str, bytes]]:
         """The leases and claims to give back: where they stand, and what stands there."""
         ...
@@ -160,7 +164,9 @@ class Standing:
         if before is not None and now is not None and before.run_id == now.run_id:
             if before.replication_id == now.replication_id:
                 return []
+            self._journal.doubt_ends(heard)
             return self._repeated(heard)
+        self._journal.doubt_ends(heard)
         if now is not None and self._on_restart == "epoch" and came_back_old(now, self._degraded.now() - heard):
             return self._rotations(now)
         return self._repeated(heard)
@@ -218,7 +224,7 @@ class Standing:
             assert isinstance(replies, list)
             self._notice(replies)
             for (place, held), reply in zip(leases, replies, strict=False):
-                if not isinstance(reply, Redirected):  # whatever else it says: they end by themselves
+                if not isinstance(reply, Disconnected | Redirected):  # any other error: they end by themselves
                     self._journal.given_back(place, held)
             self._judge(replies[len(leases) :], [settle for _, settle in owed])
             return replies

@@ -178,7 +178,7 @@ class Cluster:
         node = member.node
         if jobs[0].asking and not node.connection.usable:  # nobody else would see to it that there is a connection
             await node.ready()
-        replies = await node.ask_steps([job.sent(self._listener.asked) for job in jobs], source=jobs[0].source)
+        replies = await self._replies(node, jobs)
         node.knows([job.step for job in jobs], replies)
         lost: Disconnected | None = None
         pause = False
@@ -200,6 +200,15 @@ class Cluster:
             await self._all(elsewhere, repeat, attempts)
         if lost is not None:
             raise lost
+
+    async def _replies(self, node: Node, jobs: Sequence[Job]) -> list[list[Reply]]:
+        try:
+            return await node.ask_steps([job.sent(self._listener.asked) for job in jobs], source=jobs[0].source)
+        except (Disconnected, asyncio.CancelledError) as error:
+            sent = not isinstance(error, Disconnected) or error.sent
+            for job in jobs:
+                job.unknown |= sent
+            raise
 
     def _hop(self, job: Job, refusal: CacheError, member: Member) -> bool:
         """See where a job is to go; whether to wait before that. Raises CacheUnavailableError."""
@@ -234,7 +243,7 @@ class Cluster:
         attempts = self._endpoint.retry.attempts if attempts is None else attempts
         failure: CacheError = CacheUnavailableError(str(lost)) if member is None else member.node.failed(lost)
         attempt = 0
-        while jobs and self._may_repeat(lost, repeat, again=attempt < attempts):
+        while jobs and self._may_repeat(jobs, lost, repeat, again=attempt < attempts):
             try:
                 await self._once_more(jobs, repeat, lost.waited)
                 return
@@ -250,7 +259,7 @@ class Cluster:
             attempt += 1
         if self.members.ended:
             failure = CacheClosedError("the connections to the cluster were closed for good")
-        elif lost.sent and repeat is not Repeat.ALWAYS:
+        elif repeat is not Repeat.ALWAYS and any(job.unknown for job in jobs):
             failure = OutcomeUnknownError(f"{failure}; the write may or may not have run")
         if not all(job.spared(failure) for job in jobs):
             raise failure from lost
@@ -267,12 +276,12 @@ class Cluster:
         self.members.suspect()
         return [job for job in jobs if not job.spared(lost, at_once=True)]
 
-    def _may_repeat(self, lost: Disconnected, repeat: Repeat, *, again: bool) -> bool:
+    def _may_repeat(self, jobs: Sequence[Job], lost: Disconnected, repeat: Repeat, *, again: bool) -> bool:
         if self.members.ended or repeat is Repeat.NEVER or isinstance(lost, Full):
             return False
         if isinstance(lost, NotServing) and not again:
             return False
-        return repeat is Repeat.ALWAYS or not lost.sent
+        return repeat is Repeat.ALWAYS or not any(job.unknown for job in jobs)
 
     async def _once_more(self, jobs: Sequence[Job], repeat: Repeat, waited: float) -> None:
         """Send as soon as there are connections, within the stall timeout."""

@@ -119,6 +119,7 @@ class Members:
         self._serving: Counter[Member] = Counter()  # how many slots each serves
         self._is_new = True
         self._tasks: set[asyncio.Task[None]] = set()
+        self._leaving: dict[Member, asyncio.TimerHandle] = {}
         self.atlas = Atlas(loop, self)
 
     # -- the nodes ------------------------------------------------------------------------------------------------
@@ -227,13 +228,23 @@ class Members:
         self._in_background(connect())
 
     def _leave_later(self, member: Member) -> None:
-        self._loop.call_later(self._endpoint.limits.command_timeout, self._leave, member)
+        timer = self._leaving.pop(member, None)
+        if timer is not None:
+            timer.cancel()
+        self._leaving[member] = self._loop.call_later(self._endpoint.limits.command_timeout, self._leave, member)
 
     def _leave(self, member: Member) -> None:
         """Part with a node that serves nothing. What it still owed has come by now."""
+        self._leaving.pop(member, None)
         if not self.ended and self.met.get(member.place) is member and member not in self._serving:
             del self.met[member.place]
             self._in_background(member.node.aclose())
+
+    def _stay(self) -> None:
+        """Nobody is parted with any more."""
+        for timer in self._leaving.values():
+            timer.cancel()
+        self._leaving.clear()
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         context = contextvars.Context()
@@ -275,6 +286,7 @@ class Members:
         """Close all connections and stop connecting; callers that wait get CacheClosedError."""
         self.ended = True
         await self.atlas.aclose()
+        self._stay()
         for task in list(self._tasks):
             task.cancel()
         closing = [member.node.aclose() for member in self.met.values()]
@@ -283,6 +295,7 @@ class Members:
     def abandon(self) -> None:
         """Let go of the sockets without a word: in a forked child, or when the loop is closed."""
         self.ended = True
+        self._stay()
         self.atlas.abandon()
         for member in self.met.values():
             member.node.abandon()

@@ -27,7 +27,7 @@ def key_of(command: Command) -> str | bytes:
 class Job:
     """A step, and how far it has come."""
 
-    __slots__ = ("asking", "done", "hops", "replies", "slot", "source", "spare", "step", "target")
+    __slots__ = ("asking", "done", "hops", "replies", "slot", "source", "spare", "step", "target", "unknown")
 
     def __init__(self, step: Step, *, spare: SeeKey | None = None) -> None:
         self.step = step
@@ -42,6 +42,8 @@ class Job:
         """Whether it goes there this one time only."""
         self.source = False
         """Whether the node did not know the script."""
+        self.unknown = False
+        """Whether it was sent and no answer came: it may or may not have run."""
         self.hops = 0
 
     def sent(self, asked: Callable[[str | bytes], None]) -> Step:

@@ -164,6 +164,7 @@ class ClusterNear(Near):
         if before is not None:
             self._forget()
             self._owe(self._lately.taken_over(before, now, self._is_steady, self.heard_least()))
+            self.journal.doubt_ends(self.heard_least())
         self._let_rest()
         self.standing.end_cut()
         for member in self.cluster.members.primaries:  # also those that were connected before they served

@@ -70,6 +70,9 @@ class _OwnPart:
     def settled(self, keys: Iterable[str]) -> None:
         self._journal.settled(keys)
 
+    def doubt_ends(self, heard: float) -> None:
+        self._journal.doubt_ends(heard)
+
     def leases(self) -> list[tuple[str, bytes]]:
         owner = self._near.cluster.owner
         return [lease for lease in self._journal.leases() if owner(lease[0]) is self._member]
