@@ -22,7 +22,7 @@ class Directory:
         self._real = socket.getaddrinfo
         monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
 
-    def _look_up(self, host: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (as of the function it stands for)
+    def _look_up(self, host: Any, *args: Any, **kwargs: Any) -> Any:
         if host != NAME:
             return self._real(host, *args, **kwargs)
         self.asked += 1
@@ -55,8 +55,8 @@ async def follow(directory: Directory, server: EmbeddedServer, prefix: str) -> N
 
 
 async def test_a_name_that_means_nothing_is_said_by_its_name(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: Any, **__: Any) -> Any:  # noqa: ANN401
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    def unknown(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME)
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     async with RedisService(f"redis://:secret@{NAME}:6379", key_prefix=prefix) as service:
