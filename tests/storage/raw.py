@@ -35,6 +35,10 @@ class Raw:
             raise reply
         return reply
 
+    def post(self, *words: Word) -> None:
+        """Send one command whose reply is not waited for: the next thing asked here would take it for its own."""
+        self._socket.sendall(hiredis.pack_command(words))  # type: ignore[arg-type]
+
     def wire(self, *commands: tuple[Word, ...]) -> list[Any]:
         """What comes until the last of these commands, sent in one segment, is answered: replies, and pushes as tuples.
 

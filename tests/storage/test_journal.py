@@ -71,6 +71,16 @@ def test_acknowledged_keys_that_do_not_fit_end_the_epoch() -> None:
     assert kept.to_repeat(0.0) == ["b", "c", "x", "e"]
 
 
+def test_what_a_server_was_told_at_last_is_repeated_at_the_next_one() -> None:
+    """It may be one that was replaced already and does not know it yet."""
+    kept = journal()
+    kept.miss(["a", "b"], "e")
+    kept.settled(["a", "unknown"])
+    assert (kept.to_delete(), kept.to_repeat(0.0)) == (["b"], ["a"])
+    kept.forget(["a"])
+    assert kept.to_repeat(0.0) == []
+
+
 def test_what_was_written_since_is_not_repeated() -> None:
     kept = journal()
     kept.done(["a", "b"], "e")

@@ -178,6 +178,21 @@ async def test_a_server_without_room_for_another_client_is_gone(own: EmbeddedSer
         assert await service.get("k") is None
 
 
+async def test_without_room_for_another_client_the_connection_that_stands_goes_on(
+    own: EmbeddedServer, shell: Raw
+) -> None:
+    async with RedisService(own.url, lazy_connect=False, retry_attempts=0) as service:
+        shell("CONFIG", "SET", "maxclients", 1)
+        await service.set("k", "v")
+        assert await service.get("k", consistency="strict") == "v"
+        assert await service.increment("n") == 1
+        with pytest.raises(CacheUnavailableError, match="max number of clients"):
+            await service.execute("PING")  # over a connection of its own
+        assert await service.delete("k") is True
+        assert (await service.get_stats()).outages == 0
+        shell("CONFIG", "SET", "maxclients", 100)
+
+
 async def test_a_login_that_is_refused_is_an_outage_and_no_crash(own: EmbeddedServer, shell: Raw) -> None:
     url = own.url.replace("redis://", "redis://nobody:sesame@")
     async with RedisService(url) as service:
@@ -197,17 +212,36 @@ async def test_a_login_that_is_refused_is_an_outage_and_no_crash(own: EmbeddedSe
 
 # -- users who may not do everything ---------------------------------------------------------------------------------
 
+
+async def _locked(service: RedisService) -> None:
+    async with service.lock("lock", 5, wait=0):
+        pass
+
+
+async def _guarded(service: RedisService) -> None:
+    async with service.guard(["g"], ["gt"]):
+        pass
+
+
 VERBS: dict[str, Callable[[RedisService], Awaitable[object]]] = {
     "get": lambda service: service.get("a"),
+    "get another": lambda service: service.get("n"),
     "set": lambda service: service.set("a", 1.5),
     "set with tags": lambda service: service.set("b", 1.5, tags=["t"]),
     "load": lambda service: service.get_or_load("l", lambda: [1], tags=["t"]),
+    "load_many": lambda service: service.get_or_load_many(["m1", "m2"], lambda keys: [[key] for key in keys]),
     "get_many": lambda service: service.get_many(["a", "b"]),
+    "add": lambda service: service.add("added", 1.5, tags=["t"]),
+    "lock": _locked,
+    "guard": _guarded,
+    "mark_stale": lambda service: service.mark_stale("b"),
+    "exists": lambda service: service.exists("a"),
     "delete": lambda service: service.delete("a"),
     "invalidate_tags": lambda service: service.invalidate_tags(["t"]),
-    "increment": lambda service: service.increment("n", ttl=60),
+    "increment": lambda service: service.increment("i", ttl=60),
     "remaining_ttl": lambda service: service.remaining_ttl("b"),
     "touch": lambda service: service.touch("n", 50),
+    "touch of an entry": lambda service: service.touch("b", 50),
     "delete_pattern": lambda service: service.delete_pattern("z*"),
     "clear": lambda service: service.clear(),
     "get_stats": lambda service: service.get_stats(exact=True),
@@ -215,22 +249,45 @@ VERBS: dict[str, Callable[[RedisService], Awaitable[object]]] = {
     "health_check": lambda service: service.health_check(),
 }
 NEEDED = {
-    "get": {"get", "increment"},
-    "mget": {"get", "set", "set with tags", "get_many", "remaining_ttl", "touch", "increment"},
-    "set": {"set", "set with tags"},
-    "getrange": {"increment"},
-    "eval": {"delete", "invalidate_tags", "increment", "touch", "clear"},
-    "evalsha": {"delete", "invalidate_tags", "increment", "touch", "clear"},
-    "pttl": {"remaining_ttl", "touch"},
-    "pexpire": {"touch", "increment"},
-    "exists": {"increment", "touch"},
-    "unlink": {"delete", "invalidate_tags", "clear"},
-    "incrby": {"increment"},
-    "scan": {"delete_pattern", "clear", "get_stats"},
     "dbsize": {"get_stats of all"},
+    "eval": {
+        "add",
+        "clear",
+        "delete",
+        "guard",
+        "increment",
+        "invalidate_tags",
+        "lock",
+        "mark_stale",
+        "touch of an entry",
+    },
+    "evalsha": {"add", "clear", "invalidate_tags", "lock", "touch of an entry"},
+    "exists": {"increment", "touch"},
+    "get": {"add", "get another", "guard", "increment", "lock", "mark_stale"},
+    "getrange": {"add", "increment", "lock", "mark_stale", "touch of an entry"},
+    "incrby": {"increment"},
+    "mget": {
+        "add",
+        "exists",
+        "get",
+        "get another",
+        "get_many",
+        "mark_stale",
+        "remaining_ttl",
+        "set",
+        "set with tags",
+        "touch",
+        "touch of an entry",
+    },
+    "pexpire": {"increment", "touch"},
+    "pttl": {"exists", "remaining_ttl", "touch", "touch of an entry"},
+    "scan": {"clear", "delete_pattern", "get_stats"},
+    "set": {"add", "guard", "lock", "set", "set with tags", "touch of an entry"},
+    "unlink": {"clear", "delete", "guard", "invalidate_tags", "lock"},
 }
-"""By command: the verbs that can't do without it, at most. All others go on."""
+"""By command: the verbs that can't do without it. All others go on."""
 NOT_NEEDED = [
+    "setrange",  # then what is marked stale is deleted
     "client|setname",
     "client|info",
     "client|kill",
@@ -249,18 +306,23 @@ async def test_a_command_that_is_denied_is_named_and_all_else_goes_on(
 ) -> None:
     user = prefix.strip(":").replace(":", "-")
     with Raw(server) as shell:
+        shell("SCRIPT", "FLUSH")
         shell("ACL", "SETUSER", user, "reset", "on", ">sesame", "~*", "&*", "+@all", f"-{command}")
         try:
             url = server.url.replace("redis://", f"redis://{user}:sesame@")
-            async with RedisService(url, key_prefix=prefix) as service:
+            async with (
+                RedisService(server.url, key_prefix=prefix) as other,
+                RedisService(url, key_prefix=prefix) as service,
+            ):
                 failed: dict[str, AccessDeniedError] = {}
                 for name, verb in VERBS.items():
+                    await other.set_many({"a": [1], "n": 1})
+                    await other.set("b", [1], tags=["t"])
                     try:
                         await verb(service)
                     except AccessDeniedError as error:
                         failed[name] = error
-                assert failed.keys() <= NEEDED.get(command, set())
-                assert bool(failed) == (command in NEEDED)
+                assert failed.keys() == NEEDED.get(command, set()), failed
                 for denied in failed.values():
                     assert denied.code == "NOPERM"
                     assert command in str(denied).lower()
@@ -268,3 +330,16 @@ async def test_a_command_that_is_denied_is_named_and_all_else_goes_on(
                 assert not near_of(service).standing.cut  # it was not taken for an outage
         finally:
             shell("ACL", "DELUSER", user)
+
+
+async def test_every_command_that_is_sent_is_among_those_that_are_denied_above(
+    own: EmbeddedServer, shell: Raw, prefix: str
+) -> None:
+    shell("CONFIG", "RESETSTAT")
+    async with RedisService(own.url, key_prefix=prefix) as service:
+        for verb in VERBS.values():
+            await verb(service)
+    said = shell("INFO", "commandstats").decode()
+    sent = {line.removeprefix("cmdstat_").split(":")[0] for line in said.splitlines() if line.startswith("cmdstat_")}
+    assert {"get", "evalsha", "scan", "set", "incrby"} <= sent
+    assert sent - {"config|resetstat"} <= {*NEEDED, *NOT_NEEDED}

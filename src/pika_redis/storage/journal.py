@@ -149,7 +149,12 @@ class Journal:
             return [*keys, *(epoch for epoch, at in self._dropped.items() if at >= oldest)]
 
     def settled(self, keys: Iterable[str]) -> None:
-        """The server has deleted these at last."""
+        """The server has deleted these at last: from now on they count as acknowledged, for it may be replaced."""
+        told: dict[str, list[str]] = {}
         with self._lock:
             for key in keys:
-                self._waiting.pop(key, None)
+                epoch = self._waiting.pop(key, None)
+                if epoch is not None:
+                    told.setdefault(epoch, []).append(key)
+        for epoch, deleted in told.items():
+            self.done(deleted, epoch)

@@ -99,6 +99,27 @@ async def test_health_names_the_nodes_that_are_down(service: RedisService, clust
     assert f"1 of 3 primaries do not answer: 127.0.0.1:{dead.port}" in report.detail
 
 
+async def test_health_names_a_node_that_refuses_the_login(cluster: EmbeddedCluster, prefix: str) -> None:
+    refusing = cluster.primaries[0]
+    for node in cluster.primaries:
+        cluster.execute(node, "ACL", "SETUSER", "app", "on", ">sesame", "~*", "&*", "+@all")
+    try:
+        url = cluster.url.replace("://", "://app:sesame@")
+        async with RedisService(url, key_prefix=prefix, lazy_connect=False) as service:
+            assert (await service.health_check()).status is HealthStatus.HEALTHY
+            cluster.execute(refusing, "ACL", "DELUSER", "app")
+            async with asyncio.timeout(20):
+                while "WRONGPASS" not in (report := await service.health_check()).detail:
+                    assert report.status is HealthStatus.DEGRADED
+                    await asyncio.sleep(0.01)
+            assert report.status is HealthStatus.DEGRADED
+            assert str(refusing.port) in report.detail
+            assert "sesame" not in report.detail
+    finally:
+        for node in cluster.primaries:
+            cluster.execute(node, "ACL", "DELUSER", "app")
+
+
 async def test_commands_go_to_the_node_of_their_keys(
     service: RedisService, cluster: EmbeddedCluster, prefix: str
 ) -> None:

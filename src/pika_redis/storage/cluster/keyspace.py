@@ -137,10 +137,12 @@ class ClusterKeyspace(Keyspace):
 async def _ping(member: Member) -> float | str:
     """Seconds, or why not. A node that is down for its clients, though it answers, says so to a read of a key."""
     node = member.node
+    try:
+        await node.ready()  # a login that is refused is no answer
+    except CacheError as error:
+        return str(error)
     began = time.perf_counter()
     try:
-        await node.ready()
-        began = time.perf_counter()
         await node.connection.call(("PTTL", member.key) if member.key else ("PING",))
     except (AccessDeniedError, CacheServerError):
         pass  # it answers: the key is another's by now, or may not be asked for

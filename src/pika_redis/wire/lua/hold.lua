@@ -3,6 +3,9 @@
 -- 1 = held, 0 = somebody overrode the hold
 local value = redis.pcall('GET', KEYS[1])
 local held, life = 'H', tonumber(ARGV[2])
+if type(value) == 'table' and value.err and not string.find(value.err, 'WRONGTYPE', 1, true) then
+  return value  -- it may be held by another writer
+end
 if type(value) == 'string' and string.sub(value, 1, 2) == 'H\255' then
   held = value
   life = math.max(life, redis.call('PTTL', KEYS[1]))

@@ -3,7 +3,7 @@
 -- 1 = marked, or deleted when memory is full; 0 = nothing to keep: a counter, lease or mark goes, a hold stays
 local kind = redis.pcall('GETRANGE', KEYS[1], 0, 0)
 if type(kind) == 'table' then
-  return 0
+  return string.find(kind.err, 'WRONGTYPE', 1, true) and 0 or kind
 end
 if kind == 'V' or kind == 'N' or kind == 'S' then
   if type(redis.pcall('SETRANGE', KEYS[1], 0, 'S' .. ARGV[1])) == 'table' then

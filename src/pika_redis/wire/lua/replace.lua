@@ -4,7 +4,12 @@
 -- 1 = stored (also when a repeat finds its own bytes), 0 = somebody changed the key
 local function head(last)
   local bytes = redis.pcall('GETRANGE', KEYS[1], 0, last)
-  return type(bytes) == 'table' and '' or bytes  -- a value of another type: MGET called it absent, and so do we
+  if type(bytes) ~= 'table' then
+    return bytes
+  elseif string.find(bytes.err, 'WRONGTYPE', 1, true) then
+    return ''  -- MGET called it absent, and so do we
+  end
+  error(bytes)  -- what can't be compared must not be replaced
 end
 local function unchanged()
   if ARGV[1] == '' then
