@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import logging
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -582,6 +583,7 @@ def refuse(*_args: object) -> str:
     [
         (find, ("a",), {}),
         (find, (1, True), {}),
+        (find, (1.5,), {}),
         (find, (), {"id": None, "language": b"x"}),
         (Sessions.get, (Sessions(), "a"), {}),
         (Sessions.pair, (Sessions(), "a", 1), {}),
@@ -600,12 +602,32 @@ def test_a_key_of_plain_arguments_is_made_once(
 
 @pytest.mark.parametrize(
     "value",
-    ["x" * 257, b"x" * 257, 2**300, 1.0, (1,), [1], dt.date(2026, 1, 1), Receiver.NONE, type("S", (str,), {})("a")],
+    [
+        "x" * 257,
+        b"x" * 257,
+        2**300,
+        0.0,
+        -0.0,
+        math.nan,
+        (1,),
+        [1],
+        dt.date(2026, 1, 1),
+        Receiver.NONE,
+        type("S", (str,), {})("a"),
+    ],
 )
 def test_other_arguments_are_not_remembered(value: object) -> None:
     one = maker(find)
     one.key((value,), {})
     assert one.memo == {}
+
+
+def test_remembered_keys_tell_numbers_of_other_types_apart() -> None:
+    one = maker(find)
+    calls = [(1,), (1.0,), (True,), (0,), (0.0,), (-0.0,), (False,)]
+    first = [one.key(call, {}) for call in calls]
+    assert len(set(first)) == len(calls)
+    assert [one.key(call, {}) for call in calls] == first
 
 
 def test_remembered_keys_tell_keywords_apart() -> None:

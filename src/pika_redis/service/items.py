@@ -61,6 +61,12 @@ def drafts_of(
     """
     drafts: dict[str, Draft] = {}
     keys: dict[str, str] = {}
+    if isinstance(items, Mapping):
+        for key, value in items.items():
+            name = name_of(key)
+            drafts[name] = Draft(value, ttl, tags)
+            keys[name] = key
+        return drafts, keys
     for item in _checked(items):
         name = name_of(item.key)
         life = ttl if item.ttl is None else to_ttl(item.ttl)
@@ -70,11 +76,8 @@ def drafts_of(
 
 
 def _checked(items: object) -> Iterator[CacheItem]:
-    """The items, whichever of the three forms they come in."""
-    if isinstance(items, Mapping):
-        for key, value in items.items():
-            yield CacheItem(key, value)
-    elif isinstance(items, str | bytes) or not isinstance(items, Iterable):
+    """The items of an iterable, in either form."""
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
         raise ArgumentTypeError(
             f"items must be a mapping of key to value or an iterable of CacheItem or dicts, not {type(items).__name__}"
         )

@@ -6,8 +6,8 @@ arguments with their defaults, each in its canonical encoding. So ``f(1)`` and `
 another, and an inherited method has one key a subclass.
 
 Building it takes some ten microseconds, a hit in memory must take two: keys of calls whose arguments are all exact
-str, int, bool, bytes or None are remembered. The memo is keyed by the types first and the values then (1 == True, and
-a `str` subclass may equal a `str`), it never hashes an argument of another type, and it is emptied when full.
+str, int, float, bool, bytes or None are remembered. The memo is keyed by the types first and the values then (1 ==
+True, and a `str` subclass may equal a `str`), it never hashes an argument of another type, and it is emptied when full.
 """
 
 from __future__ import annotations
@@ -299,6 +299,8 @@ def _is_memorable(value: object) -> bool:
     kind = type(value)
     if kind is str or kind is bytes:
         return len(value) <= MEMO_VALUE  # type: ignore[arg-type]
+    if kind is float:  # neither 0.0, which equals -0.0, nor what equals nothing
+        return value == value and value != 0.0  # noqa: PLR0124
     return kind is bool or value is None or (kind is int and value.bit_length() <= MEMO_VALUE)  # type: ignore[attr-defined]
 
 

@@ -179,7 +179,8 @@ class Near:
 
     def changed(self, key: str) -> None:
         """The key changed, or will have changed for who comes next. Within the parser."""
-        self._drop(key)
+        if key in self.copies:
+            self._drop(key)
         self.nonces.end(key)
         self.watches.wake(key)
 

@@ -218,4 +218,4 @@ class Records:
 
 def ttl_ms(ttl: float) -> int | None:
     """Whole milliseconds, at least one; None = no expiry."""
-    return None if math.isinf(ttl) else max(1, round(ttl * 1000))
+    return None if ttl == math.inf else int(ttl * 1000 + 0.5) or 1

@@ -115,9 +115,10 @@ class Writes:
 
         def see(replies: Reply) -> Reply:
             nonlocal epoch
-            for key, _, _ in packed:
+            keys = [key for key, _, _ in packed]
+            for key in keys:
                 near.changed(key)
-            near.journal.forget([key for key, _, _ in packed])
+            near.journal.forget(keys)
             nonces = cast("list[Reply]", replies)[-1]
             if isinstance(nonces, list):
                 epoch = near.learn(epoch_key, nonces[0], generation)
@@ -143,7 +144,7 @@ class Writes:
 
     def commands(self, packed: Sequence[Packed], capture: Capture) -> list[Command]:
         """What stores these under the captured nonces."""
-        now = self._nears.get().node.server_ms()
+        now, seal = self._nears.get().node.server_ms(), self._records.seal
         commands: list[Command] = []
         for key, draft, ready in packed:
             if draft.tags and any(capture.tags[tag] is None for tag in draft.tags):
@@ -151,7 +152,7 @@ class Writes:
                 continue
             if isinstance(ready, tuple):
                 own = capture if len(draft.tags) == len(capture.tags) else _narrowed(capture, draft.tags)
-                ready = self._records.seal(draft, ready, own, now)
+                ready = seal(draft, ready, own, now)
             limit = ttl_ms(draft.ttl)
             commands.append(("SET", key, ready) if limit is None else ("SET", key, ready, "PX", limit))
         return commands
