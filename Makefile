@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all slice unit check lint types layers fix bench chaos lock clean
+.PHONY: help demo test test-all slice unit check lint types layers fix bench counts chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -59,6 +59,9 @@ fix: $(VENV)/.ready-dev ## let ruff repair and format
 
 bench: $(VENV)/.ready-dev ## the benchmarks, side by side with other libraries
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+counts: $(VENV)/.ready-dev ## the instructions that the hot paths take, beside the record (needs valgrind)
+	@$(BIN)/python -m benchmarks.instructions $(ARGS)
 
 chaos: $(VENV)/.ready-test ## the soak: a fleet while servers and network fail (5 minutes; SECONDS=, SEED=, ARGS=)
 	@$(BIN)/python -m pika_redis.testing.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
