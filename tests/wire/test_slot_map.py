@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pika_redis.testing import EmbeddedCluster
@@ -36,7 +36,8 @@ def test_a_key_is_hashed_by_what_stands_in_its_first_braces(key: str | bytes, pa
     assert hashed(key) == part
 
 
-@given(st.text(), st.text(alphabet=st.characters(exclude_characters="{}"), min_size=1))
+@example(text="", tag="\udd00")
+@given(text=st.text(), tag=st.text(alphabet=st.characters(exclude_characters="{}"), min_size=1))
 def test_a_name_in_text_and_in_bytes_has_one_slot(text: str, tag: str) -> None:
     key = text.replace("{", "") + "{" + tag + "}"
     encoded = key.encode("utf-8", "surrogatepass") if key.isprintable() else None

@@ -32,13 +32,20 @@ def slot_of(key: str | bytes) -> int:
 
 def hashed(key: str | bytes) -> bytes:
     """The part of a key that its slot is reckoned from."""
-    raw = key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key
+    raw = _encoded(key) if isinstance(key, str) else key
     start = raw.find(b"{")
     if start >= 0:
         end = raw.find(b"}", start + 1)
         if end > start + 1:
             return raw[start + 1 : end]
     return raw
+
+
+def _encoded(key: str) -> bytes:
+    try:
+        return key.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate: what names it is refused when it is packed
+        return key.encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True)
