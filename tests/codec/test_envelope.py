@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pika_redis.codec import Codec
-from pika_redis.codec.envelope import IDENTITY, Header, Kind, Malformed, parse, plain_payload, render
+from pika_redis.codec.envelope import IDENTITY, NOT_PLAIN, Header, Kind, Malformed, parse, plain, render
 from pika_redis.model.entry import MAX_TAG_BYTES, MAX_TAGS
 from pika_redis.service.key_checks import check_tags
 
@@ -94,14 +95,21 @@ def test_hostile_bytes_are_an_entry_or_malformed(raw: bytes) -> None:
     assert parsed.extra_ms < 2**56
 
 
+def plain_payload(raw: bytes, epoch: bytes | None) -> bytes | None:
+    """The payload that the short way finds."""
+    found = plain(raw, epoch, lambda payload: payload)
+    return None if found is NOT_PLAIN else cast("bytes", found)
+
+
 @given(headers, st.binary(max_size=50), nonces)
 def test_the_short_way_gives_what_the_long_way_gives_or_nothing(
     given_header: Header, payload: bytes, other: bytes
 ) -> None:
     raw = render(given_header, payload)
-    plain = not (given_header.tags or given_header.compressed or given_header.extra_ms)
-    expected = payload if plain and given_header.kind is Kind.VALUE else None
+    is_plain = not (given_header.tags or given_header.compressed or given_header.extra_ms)
+    expected = payload if is_plain and given_header.kind is Kind.VALUE else None
     assert plain_payload(raw, given_header.epoch) == expected
+    assert plain_payload(raw, None) is None
     assert plain_payload(raw, other) == (expected if other == given_header.epoch else None)
 
 

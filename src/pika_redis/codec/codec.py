@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Codec:
     """Turns values into payloads and back. Safe to use from several threads."""
 
-    __slots__ = ("_compress_at", "_compression", "_dumps", "_foreign", "_limits", "_loads", "_max_bytes", "_registry")
+    __slots__ = ("_compress_at", "_compression", "_dumps", "_foreign", "_limits", "_registry", "loads", "max_bytes")
 
     def __init__(
         self,
@@ -35,11 +35,12 @@ class Codec:
         chosen = MsgpackSerializer(self._limits, self._registry) if serializer is None else _Foreign(serializer)
         self._foreign = serializer is not None
         self._dumps = chosen.dumps
-        self._loads = chosen.loads
+        self.loads = chosen.loads
+        """As `decode`, for a payload that is not compressed and has at most `max_bytes`."""
         self._compression = Compression()
         # One comparison on the way of small values: up to here there is neither compression nor a limit.
-        self._max_bytes = self._limits.max_bytes
-        self._compress_at = min(self._max_bytes + 1, self._limits.compress_from or self._max_bytes + 1)
+        self.max_bytes = self._limits.max_bytes
+        self._compress_at = min(self.max_bytes + 1, self._limits.compress_from or self.max_bytes + 1)
 
     def encode(self, value: object) -> tuple[bytes, bool]:
         """The payload and whether it is compressed.
@@ -49,9 +50,9 @@ class Codec:
         payload = self._dumps(value)
         if len(payload) < self._compress_at:
             return payload, False
-        if len(payload) > self._max_bytes:
+        if len(payload) > self.max_bytes:
             raise ValueTooLargeError(
-                f"the value takes {len(payload)} bytes, more than max_value_bytes={self._max_bytes}"
+                f"the value takes {len(payload)} bytes, more than max_value_bytes={self.max_bytes}"
             )
         if self._limits.compress_from is None:
             return payload, False
@@ -60,9 +61,9 @@ class Codec:
 
     def decode(self, payload: bytes | memoryview, compressed: bool) -> object:
         """The value. Raises Undecodable for any bytes that give none, and nothing else; never runs code from them."""
-        if compressed or len(payload) > self._max_bytes:
+        if compressed or len(payload) > self.max_bytes:
             payload = self._open(payload)
-        return self._loads(payload)
+        return self.loads(payload)
 
     def expect(self, type_: object) -> None:
         """Before bytes are read that shall become this type: the model classes that it reaches may be rebuilt.
@@ -95,9 +96,9 @@ class Codec:
         return not self._foreign and is_immutable(value)
 
     def _open(self, payload: bytes | memoryview) -> bytes:
-        if len(payload) > self._max_bytes:
-            raise Undecodable(f"more than {self._max_bytes} bytes")
-        return self._compression.decompress(payload, self._max_bytes)
+        if len(payload) > self.max_bytes:
+            raise Undecodable(f"more than {self.max_bytes} bytes")
+        return self._compression.decompress(payload, self.max_bytes)
 
 
 class _Foreign:

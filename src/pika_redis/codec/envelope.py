@@ -27,13 +27,14 @@ it has not checked. What another version of the format wrote is malformed to thi
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from ..model.entry import MAX_TAG_BYTES, MAX_TAGS
 
-__all__ = ["IDENTITY", "PLAIN_HEAD", "Header", "Kind", "Malformed", "parse", "plain_payload", "render"]
+__all__ = ["IDENTITY", "NOT_PLAIN", "PLAIN_HEAD", "Header", "Kind", "Malformed", "parse", "plain", "render"]
 
 IDENTITY: Final = 9
 """Bytes of kind and nonce."""
@@ -43,6 +44,7 @@ _VERSION: Final = 1 << 5
 _COMPRESSED: Final = 1
 _TAGS: Final = 2
 _EXTRA: Final = 4
+NOT_PLAIN: Final = object()
 PLAIN_HEAD: Final = _VERSION
 """Version and flags of an entry that is neither compressed nor tagged and has no extra life."""
 _VALUE: Final = ord("V")
@@ -109,20 +111,21 @@ def render(header: Header, payload: bytes) -> bytes:
     )
 
 
-def plain_payload(raw: bytes, epoch: bytes) -> bytes | None:
-    """The payload of the commonest entry (value, untagged, uncompressed, without extra life, of this epoch).
+def plain(raw: bytes, epoch: bytes | None, loads: Callable[[bytes], object]) -> object:
+    """What `loads` makes of the payload of the commonest entry: untagged, uncompressed, no extra life, of this epoch.
 
-    None for anything else: `parse` decides then. Such an entry needs no judging by age: the server ends it.
+    `NOT_PLAIN` for anything else: `parse` decides then. Such an entry needs no judging by age: the server ends it.
     """
     if len(raw) > _FIXED and raw[0] == _VALUE and raw[9] == PLAIN_HEAD and raw[16:24] == epoch:
         at = _FIXED
         try:
-            while raw[at] & 0x80:
+            while raw[at] > 0x7F:
                 at += 1
         except IndexError:
-            return None
-        return raw[at + 1 :] if at < _FIXED + _MAX_VARINT_BYTES else None
-    return None
+            return NOT_PLAIN
+        if at < _FIXED + _MAX_VARINT_BYTES:
+            return loads(raw[at + 1 :])
+    return NOT_PLAIN
 
 
 def parse(raw: bytes) -> tuple[Header, bytes]:

@@ -104,11 +104,13 @@ class Record:
 class Records:
     """Reads and writes the bytes of entries. Foreign and damaged bytes are None and a count, never an error."""
 
-    __slots__ = ("_codec", "_counters")
+    __slots__ = ("_codec", "_counters", "loads", "max_bytes")
 
     def __init__(self, codec: Codec, counters: Counters) -> None:
         self._codec = codec
         self._counters = counters
+        self.loads = codec.loads
+        self.max_bytes = codec.max_bytes
 
     def read(self, raw: bytes) -> Record:
         """The record in a key's bytes; what may never be served is not `live`."""

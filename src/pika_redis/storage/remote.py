@@ -13,16 +13,17 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
-from ..codec.envelope import IDENTITY, plain_payload
+from ..codec import Undecodable
+from ..codec.envelope import IDENTITY, NOT_PLAIN, plain
 from ..errors import CacheServerError
 from ..model.clock import Clock
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport
-from ..wire.connection import Command
+from ..wire.connection import Command, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
@@ -65,6 +66,10 @@ class RemoteStore:
         self._epoch_key = namespace.epoch_key
         self._records = records
         self._counters = counters
+        self._loads = records.loads
+        self._max_bytes = records.max_bytes
+        self._epoch: tuple[Reply, bytes | None] = (None, None)
+        """The epoch's value as it was read last, and the nonce in it."""
         self._tags = self._tags_kind(nears, namespace, clock)
         self._reader = self._reader_kind(nears, namespace, records, counters)
         self._leases = self._leases_kind(nears, namespace, records, self._tags, self._reader)
@@ -105,16 +110,17 @@ class RemoteStore:
             return self._fresh_value(await self._reader.read(key, strict=strict))
         command = ("MGET", key, self._epoch_key)
         try:
-            reply = await near.node.connection.call(command)
+            reply: Any = await near.node.connection.call(command)
         except Disconnected as lost:
             reply = await near.node.again(lambda: near.node.connection.call(command), lost, Repeat.ALWAYS)
-        raw, epoch = cast("list[bytes | None]", reply)
+        raw, epoch = reply
         if raw is None:
             return MISSING
-        current = nonce_in(epoch)
-        payload = None if current is None else plain_payload(raw, current)
-        if payload is not None:
-            return self._records.decoded(payload, False)
+        if epoch != self._epoch[0]:
+            self._epoch = (epoch, nonce_in(epoch))
+        value = self._plain(raw, self._epoch[1])
+        if value is not NOT_PLAIN:
+            return value
         if self._nears.get().tracks:  # connected meanwhile: of a server that tells one learns in the parser only
             return self._fresh_value(await self._reader.read(key))
         (record,) = await self._reader.consider(near, [raw], epoch)
@@ -133,12 +139,10 @@ class RemoteStore:
         near = self._nears.get()
         if near.tracks:
             return [self._fresh_value(record) for record in await self._reader.read_many(keys)]
-        *raws, epoch = cast("list[bytes | None]", await near.node.call(("MGET", *keys, self._epoch_key)))
-        current = nonce_in(epoch) or b""
-        payloads = [None if raw is None else plain_payload(raw, current) for raw in raws]
-        decoded = self._records.decoded
-        values = [MISSING if payload is None else decoded(payload, False) for payload in payloads]
-        rest = {at: raw for at, raw in enumerate(raws) if raw is not None and payloads[at] is None}
+        *raws, epoch = cast("list[Any]", await near.node.call(("MGET", *keys, self._epoch_key)))
+        current, opened = nonce_in(epoch), self._plain
+        values = [MISSING if raw is None else opened(raw, current) for raw in raws]
+        rest = {at: raws[at] for at, value in enumerate(values) if value is NOT_PLAIN}
         if rest:
             if self._nears.get().tracks:  # connected meanwhile
                 records = await self._reader.read_many([keys[at] for at in rest])
@@ -147,6 +151,16 @@ class RemoteStore:
             for at, record in zip(rest, records, strict=True):
                 values[at] = self._fresh_value(record)
         return values
+
+    def _plain(self, raw: bytes, epoch: bytes | None) -> object:
+        """The value of the commonest entry, else `NOT_PLAIN`."""
+        if len(raw) > self._max_bytes:
+            return NOT_PLAIN
+        try:
+            return plain(raw, epoch, self._loads)
+        except Undecodable:
+            self._counters.undecodable += 1
+            return MISSING
 
     async def get_with_ttl(self, key: str) -> tuple[object, float | None]:
         _, value, left = await self._look(key)
