@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +12,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pika_redis.codec import Codec
-from pika_redis.codec.envelope import IDENTITY, NOT_PLAIN, Header, Kind, Malformed, parse, plain, render
+from pika_redis.codec.envelope import (
+    IDENTITY,
+    NOT_PLAIN,
+    Header,
+    Kind,
+    Malformed,
+    parse,
+    plain,
+    plain_entry,
+    render,
+)
 from pika_redis.model.entry import MAX_TAG_BYTES, MAX_TAGS
 from pika_redis.service.key_checks import check_tags
 
@@ -111,6 +122,12 @@ def test_the_short_way_gives_what_the_long_way_gives_or_nothing(
     assert plain_payload(raw, given_header.epoch) == expected
     assert plain_payload(raw, None) is None
     assert plain_payload(raw, other) == (expected if other == given_header.epoch else None)
+
+
+@given(headers, st.binary(max_size=50))
+def test_the_commonest_entry_is_written_as_all_are(given_header: Header, payload: bytes) -> None:
+    bare = replace(given_header, kind=Kind.VALUE, tags=(), extra_ms=0, compressed=False)
+    assert plain_entry(bare.nonce, bare.born_ms, bare.epoch, bare.fresh_ms, payload) == render(bare, payload)
 
 
 @given(st.binary(max_size=80), st.integers(0, 79), st.integers(0, 255))

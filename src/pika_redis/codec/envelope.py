@@ -34,7 +34,18 @@ from typing import Final
 
 from ..model.entry import MAX_TAG_BYTES, MAX_TAGS
 
-__all__ = ["IDENTITY", "NOT_PLAIN", "PLAIN_HEAD", "Header", "Kind", "Malformed", "parse", "plain", "render"]
+__all__ = [
+    "IDENTITY",
+    "NOT_PLAIN",
+    "PLAIN_HEAD",
+    "Header",
+    "Kind",
+    "Malformed",
+    "parse",
+    "plain",
+    "plain_entry",
+    "render",
+]
 
 IDENTITY: Final = 9
 """Bytes of kind and nonce."""
@@ -47,6 +58,7 @@ _EXTRA: Final = 4
 NOT_PLAIN: Final = object()
 PLAIN_HEAD: Final = _VERSION
 """Version and flags of an entry that is neither compressed nor tagged and has no extra life."""
+_PLAIN_FLAGS: Final = bytes((PLAIN_HEAD,))
 _VALUE: Final = ord("V")
 _MAX_VARINT_BYTES: Final = 8
 
@@ -109,6 +121,11 @@ def render(header: Header, payload: bytes) -> bytes:
             payload,
         )
     )
+
+
+def plain_entry(nonce: bytes, born_ms: int, epoch: bytes, fresh_ms: int, payload: bytes) -> bytes:
+    """The bytes of the commonest entry, as `render` gives them: a value, untagged, uncompressed, without extra life."""
+    return b"".join((b"V", nonce, _PLAIN_FLAGS, born_ms.to_bytes(6, "big"), epoch, _varint(fresh_ms), payload))
 
 
 def plain(raw: bytes, epoch: bytes | None, loads: Callable[[bytes], object]) -> object:

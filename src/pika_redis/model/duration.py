@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from ..errors import ArgumentError, ArgumentTypeError
 
@@ -18,6 +18,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 6048
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d|w)")
 _WHOLE = re.compile(rf"\s*(?:{_PART.pattern}\s*)+")
 _MAX_TEXT = 64
+_NUMBERS = frozenset((int, float))
 MAX_SECONDS = 100 * 365 * 86400.0
 """The longest finite duration, a hundred years: beyond it, say `math.inf`."""
 _TOO_LONG = 2 * int(MAX_SECONDS)  # what an int is clamped to, since a float may not hold it
@@ -55,6 +56,8 @@ def to_ttl(value: Duration, name: str = "ttl") -> float:
 
     Raises ArgumentError (a ValueError) for zero and below, and for less than the server's resolution of 1 ms.
     """
+    if value.__class__ in _NUMBERS and 0.001 <= cast("float", value) <= MAX_SECONDS:  # by far the most
+        return float(cast("float", value))
     seconds = to_seconds(value, name)
     if seconds < 0.001:
         raise ArgumentError(f"{name} must be at least 1 ms (math.inf for no expiry), not {value!r}")

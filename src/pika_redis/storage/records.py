@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 
 from ..codec import Codec, Undecodable
-from ..codec.envelope import IDENTITY, Header, Kind, Malformed, parse, render
+from ..codec.envelope import IDENTITY, Header, Kind, Malformed, parse, plain_entry, render
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure
 from ..model.missing import MISSING, MissingType
@@ -182,6 +182,8 @@ class Records:
         """The entry's bytes under the captured nonces, with a new nonce of its own."""
         assert capture.epoch is not None
         payload, compressed = packed
+        if not (compressed or draft.extra or capture.tags) and draft.value is not None:
+            return plain_entry(os.urandom(IDENTITY - 1), now_ms, capture.epoch, ttl_ms(draft.ttl) or 0, payload)
         kind = Kind.NONE if draft.value is None else Kind.VALUE
         header = Header(kind, os.urandom(IDENTITY - 1), now_ms, capture.epoch, ttl_ms(draft.ttl) or 0)
         header.compressed = compressed

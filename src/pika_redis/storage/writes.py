@@ -44,12 +44,39 @@ class Writes:
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         """Store; gives what failed. Raises CacheUnavailableError, OutcomeUnknownError, CacheServerError."""
+        if len(items) == 1 and not items[0][1].tags:
+            near = self._nears.get()
+            epoch = near.nonces.at(self._epoch_key).now
+            if epoch is not None:
+                return await self._write_one(near, items, Capture(epoch, {}))
+        return await self._write_pages(items)
+
+    async def _write_pages(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         if len(items) <= _CHUNK:
             return await self._write(items)
         failed: dict[str, Exception] = {}
         for start in range(0, len(items), _CHUNK):
             failed.update(await self._write(items[start : start + _CHUNK]))
         return failed
+
+    async def _write_one(
+        self, near: Near, items: Sequence[tuple[str, Draft]], capture: Capture
+    ) -> Mapping[str, Exception]:
+        """The commonest write, on a path of its own: one untagged item, under an epoch that is known."""
+        ((key, draft),) = items
+        try:
+            ready = self._records.as_counter(draft) or self._records.pack(draft)
+        except CacheError as error:
+            return {key: error}
+        seen = _OneWritten(near, key, self._epoch_key)
+        commands = self.commands(((key, draft, ready),), capture)
+        commands.append(("MGET", self._epoch_key))
+        reply, nonces = await near.node.call_many(commands, Repeat.UNSENT, seen)
+        if isinstance(nonces, Exception):
+            raise nonces
+        if seen.epoch != capture.epoch:  # it was not current
+            return await self._write(items)
+        return {key: reply} if isinstance(reply, Exception) else {}
 
     async def _write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         packed, failed = self._packed(items)
@@ -156,6 +183,28 @@ class Writes:
             limit = ttl_ms(draft.ttl)
             commands.append(("SET", key, ready) if limit is None else ("SET", key, ready, "PX", limit))
         return commands
+
+
+class _OneWritten:
+    """Sees, in the parser, the replies to the write of one key and to the read of the epoch behind it."""
+
+    __slots__ = ("_epoch_key", "_generation", "_key", "_near", "epoch")
+
+    def __init__(self, near: Near, key: str, epoch_key: str) -> None:
+        self._near = near
+        self._key = key
+        self._epoch_key = epoch_key
+        self._generation = near.generation
+        self.epoch: bytes | None = None
+
+    def __call__(self, replies: Reply) -> Reply:
+        near, key = self._near, self._key
+        near.changed(key)
+        near.journal.forget((key,))
+        nonces = cast("list[Reply]", replies)[-1]
+        if isinstance(nonces, list):
+            self.epoch = near.learn(self._epoch_key, nonces[0], self._generation)
+        return replies
 
 
 def _narrowed(capture: Capture, tags: Sequence[str]) -> Capture:

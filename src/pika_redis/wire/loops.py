@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from threading import get_ident
 from typing import Any, Generic, Protocol, TypeVar
@@ -59,7 +59,18 @@ _NOTHING: Any = (_NO_LOOP, None, _NO_LOOP)
 class LoopLocal(Generic[StateT]):
     """One state a running event loop, made by `make(loop)` at first use."""
 
-    __slots__ = ("__weakref__", "_closed", "_ended", "_ending", "_keepers", "_last", "_lock", "_make", "_states")
+    __slots__ = (
+        "__weakref__",
+        "_all",
+        "_closed",
+        "_ended",
+        "_ending",
+        "_keepers",
+        "_last",
+        "_lock",
+        "_make",
+        "_states",
+    )
 
     def __init__(self, make: Callable[[asyncio.AbstractEventLoop], StateT]) -> None:
         self._make = make
@@ -70,6 +81,7 @@ class LoopLocal(Generic[StateT]):
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._states: dict[asyncio.AbstractEventLoop, StateT] = {}
+        self._all: Sequence[StateT] = ()
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._ending: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         self._ended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
@@ -96,10 +108,9 @@ class LoopLocal(Generic[StateT]):
             _, state, told = self._last
             return state if told._thread_id == get_ident() else self._get()  # noqa: SLF001
 
-    def every(self) -> list[StateT]:
+    def every(self) -> Sequence[StateT]:
         """The states of all loops."""
-        with self._lock:
-            return list(self._states.values())
+        return self._all
 
     async def aclose(self) -> None:
         """Close the state of the running loop here, and that of every other loop in its own thread."""
@@ -164,6 +175,7 @@ class LoopLocal(Generic[StateT]):
             if loop in self._ended:
                 raise CacheClosedError("the event loop is ending, and its share of the cache has ended")
             state = self._states[loop] = self._make(loop)
+            self._all = tuple(self._states.values())
         self._keep(loop)
         return state
 
@@ -200,7 +212,9 @@ class LoopLocal(Generic[StateT]):
         with self._lock:
             if self._last[0] is loop:
                 self._last = _NOTHING
-            return self._states.pop(loop, None)
+            state = self._states.pop(loop, None)
+            self._all = tuple(self._states.values())
+            return state
 
     def forget_all_after_fork(self) -> None:
         """In the child: leave the parent's sockets alone and start without state."""

@@ -124,7 +124,10 @@ class Node(Stepwise):
     ) -> list[Reply]:
         """The replies to several commands, sent together; error replies stand in the list. Raises as `call`."""
         try:
-            return await self._served(commands, see)
+            replies = await self.ask_many(commands, see)  # as `_served`, without its frame
+            if isinstance(replies[0], NOT_RUN):
+                _raise_unless_run(replies)
+            return replies
         except Disconnected as lost:
             return await self.again(lambda: self._served(commands, see), lost, repeat)
 
@@ -146,9 +149,8 @@ class Node(Stepwise):
 
     async def _served(self, commands: Sequence[Command], see: Observer | None) -> list[Reply]:
         replies = await self.ask_many(commands, see)
-        first = replies[0]
-        if isinstance(first, NOT_RUN) and all(isinstance(reply, NOT_RUN) for reply in replies):
-            raise first
+        if isinstance(replies[0], NOT_RUN):
+            _raise_unless_run(replies)
         return replies
 
     async def run(
@@ -366,3 +368,10 @@ class Node(Stepwise):
         self._spare.abandon()
         self._dialer.abandon()
         self._locator.abandon()
+
+
+def _raise_unless_run(replies: Sequence[Reply]) -> None:
+    """Raise what the server said if it ran none of the commands."""
+    first = replies[0]
+    if isinstance(first, NOT_RUN) and all(isinstance(reply, NOT_RUN) for reply in replies):
+        raise first

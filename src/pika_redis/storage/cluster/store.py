@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ...model.entry import Capture
+from ...model.entry import Capture, Draft
 from ...model.missing import MISSING, MissingType
 from ...wire.connection import Reply
 from ...wire.node import Repeat
@@ -28,6 +28,9 @@ class _ApartLeases(Leases):
 
 class _ApartWrites(Writes):
     """Writes where each entry and each nonce may lie on another node."""
+
+    async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        return await self._write_pages(items)
 
     async def _write_under(self, near: Near, packed: Sequence[Packed], capture: Capture) -> tuple[list[Reply], Capture]:
         tags = list(capture.tags)
