@@ -41,36 +41,38 @@ def husks(queues: S3Fifo[Item]) -> tuple[int, int]:
 
 def test_without_reads_what_filled_the_room_stays_and_the_oldest_of_the_rest_goes_first() -> None:
     queues, items = filled(4, *"abcd")
-    assert [keys_of(queues.add(Item(key))) for key in "efg"] == [["b"], ["c"], ["d"]]
+    assert [keys_of(queues.add(Item(key))) for key in "efg"] == [["d"], ["e"], ["f"]]
     assert items["a"].queued == 2
 
 
 def test_two_reads_keep_an_entry_and_one_does_not() -> None:
-    queues, items = filled(4, *"abcd")
-    items["a"].reads = 2
-    items["b"].reads = 1
-    assert [keys_of(queues.add(Item(key))) for key in "ef"] == [["b"], ["c"]]
-    assert items["a"].queued == 2
+    queues, items = filled(30, *(f"k{n}" for n in range(30)))
+    assert [key for key, item in items.items() if item.queued == 1] == ["k26", "k27", "k28", "k29"]
+    items["k26"].reads = 2
+    items["k27"].reads = 1
+    assert keys_of(queues.add(Item("x"))) == ["k0"]  # main has one more, and gives way
+    assert keys_of(queues.add(Item("y"))) == ["k27"]
+    assert items["k26"].queued == 2
 
 
 def test_an_entry_that_went_and_came_back_enters_the_main_queue() -> None:
     queues, _ = filled(4, *"abcd")
-    assert keys_of(queues.add(Item("e"))) == ["b"]
-    back = Item("b")
+    assert keys_of(queues.add(Item("e"))) == ["d"]
+    back = Item("d")
     assert keys_of(queues.add(back)) == ["a"]  # unread at the head of main
     assert back.queued in {2, 3}
-    assert keys_of(queues.add(Item("f"))) == ["c"]
+    assert keys_of(queues.add(Item("f"))) == ["e"]
 
 
 def test_in_the_main_queue_reads_buy_further_turns() -> None:
     queues, items = filled(10, *"abcdefghij")
     items["a"].reads = 5
     items["b"].reads = 1
-    assert keys_of(queues.add(Item("x"))) == ["h"]
+    assert keys_of(queues.add(Item("x"))) == ["i"]
     # who comes back and enters main has the head of main go
-    assert keys_of(queues.add(Item("h"))) == ["c"]
-    assert (items["a"].reads, items["b"].reads) == (2, 0)
-    assert keys_of(queues.add(Item("y"))) == ["i"]
+    assert keys_of(queues.add(Item("i"))) == ["c"]
+    assert (items["a"].reads, items["b"].reads) == (4, 0)
+    assert keys_of(queues.add(Item("y"))) == ["j"]
 
 
 def test_a_scan_does_not_push_out_what_is_read() -> None:
@@ -106,8 +108,19 @@ def test_a_dropped_entry_gives_its_room_back_at_once() -> None:
     queues.drop(items["b"])
     assert queues.bytes == 3
     assert queues.add(Item("e")) == []
-    assert keys_of(queues.add(Item("f"))) == ["c"]
-    assert keys_of(queues.add(Item("g"))) == ["d"]
+    assert keys_of(queues.add(Item("f"))) == ["e"]
+    assert keys_of(queues.add(Item("g"))) == ["f"]
+
+
+def test_a_deleted_resident_of_a_duel_leaves_no_duel_behind() -> None:
+    queues, _ = filled(4, *"abcd")
+    queues.add(Item("e"))
+    resident = Item("d")
+    queues.add(resident)
+    assert resident.queued == 3
+    queues.drop(resident)
+    assert resident.queued == 0
+    assert not queues._duels.open
 
 
 def test_after_a_clear_nothing_is_known() -> None:

@@ -45,9 +45,8 @@ _MOST_TURNS = 128
 _HUSK_SHARE = 0.125
 _SAMPLE = 3
 """One in four of those that leave the small queue is watched: these bits of its number are not set."""
-_FEW = 64
-_LEAST_SMALL = 2
-"""Of fewer than `_FEW` entries the small queue may hold that many of average size, however small its share."""
+_FEW, _MOST_READS_OF_FEW = 64, 15
+"""Among fewer entries than that, turns come so often that only more reads tell favourites from passers-by."""
 
 
 class S3Fifo(Generic[EntryT]):
@@ -83,14 +82,12 @@ class S3Fifo(Generic[EntryT]):
         band = self._band(away / living) if away and living else -1
         free = self._capacity - entry.size
         most_small = self._leanings.share * self._capacity
-        if living < _FEW:
-            most_small = max(most_small, _LEAST_SMALL * (small.bytes + main.bytes) / (living or 1))
         if band >= 0:
             most_small += entry.size  # who enters main is paid for by main
         rival: EntryT | None = None
         evicted: list[EntryT] = []
         while small.bytes + main.bytes > free:
-            gone = self._evict(most_small)
+            gone = self._evict(most_small, _MOST_READS if living >= _FEW else _MOST_READS_OF_FEW)
             if gone.queued != SMALL:
                 rival = gone
             gone.queued = GONE
@@ -123,8 +120,11 @@ class S3Fifo(Generic[EntryT]):
         band = bisect_left(BANDS, away)
         return band if band < len(BANDS) and self._leanings.welcomes(band) else -1
 
-    def _evict(self, most_small: float) -> EntryT:
-        """Take out the entry that goes next; there is one. `queued` still tells where it was."""
+    def _evict(self, most_small: float, most_reads: int) -> EntryT:
+        """Take out the entry that goes next; there is one. `queued` still tells where it was.
+
+        `most_small` = bytes above which the small queue gives way; `most_reads` = turns that reads can buy.
+        """
         small, main = self._small, self._main
         turns = 0
         while True:
@@ -142,7 +142,7 @@ class S3Fifo(Generic[EntryT]):
                 reads = entry.reads
                 stays = reads > 0 and turns < _MOST_TURNS
                 if stays:
-                    entry.reads = reads - 1 if reads < _MOST_READS else _MOST_READS - 1
+                    entry.reads = reads - 1 if reads < most_reads else most_reads - 1
                     main.push(entry, entry.queued)
                 if watched:
                     self._duels.looked(entry, stays=stays)
