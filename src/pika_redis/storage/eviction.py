@@ -1,138 +1,52 @@
-"""S3-FIFO by bytes: which entries memory drops for room.
+"""S3-FIFO by bytes that learns from its evictions: which entries memory drops for room.
 
-Strategy. New entries enter a *small* queue, which gives way first when it holds more than a tenth of the room. Those
+Strategy. New entries enter a *small* queue, which gives way first when it holds more than its share of the room. Those
 that were read at least twice before they reach its head move to the *main* queue; the others leave, and a *ghost*
-remembers that they were here. An entry whose ghost is still known enters main at once. In main, an entry at the head
-that was read since its last turn goes round again. A hit only bumps a small counter on the entry: no list is
-reordered, no lock is taken.
+remembers that they were here, and when. In main, an entry at the head that was read since its last turn goes round
+again. A hit only bumps a small counter on the entry: no list is reordered, no lock is taken.
+
+Plain S3-FIFO lets every entry whose ghost is still known into main, and gives the small queue a tenth. In a loop that
+is larger than the room this drops each entry shortly before it is wanted: no hits at all. Where popularity drifts, a
+tenth is too little. So both are learnt, from *duels* (`duels.py`): for a sample of the evictions it is watched who is
+wanted first, the one that was kept or the one that went. By how long they had been away, those that come back are
+welcome in main or not; the share of the small queue shrinks when the head of main outlasts what the small queue
+drops, and grows when it doesn't. In a loop nobody is welcome, and the part of the loop that is in main stays there
+and is hit each time.
+
+While there is room, what the small queue has above its share goes to main for nothing, unread too.
 
 Invariants:
 
 1. `bytes` is exactly the size of the living entries, and never above the capacity.
-2. A dropped entry stays in its deque as a *husk*, so that dropping is O(1). Husks are swept when they outnumber the
-   living or hold more than an eighth of the room: what they keep in memory is bounded, and a sweep is paid for by the
-   drops before it.
-3. The ghost remembers at most as many keys as there are living entries (and a few). It forgets one for each it learns.
+2. Dropping is O(1), and what dropped entries keep in memory is bounded (`queues.py`).
+3. Ghosts take at most 144 bytes for each entry of the most there ever were at one time; duels are a few hundred.
 4. Making room looks at no more than `_MOST_TURNS` entries that were read before one has to go after all, so that no
    single write pays for all the reads since the last one.
 
-Source: Yang and others, "FIFO queues are all you need for cache eviction", SOSP 2023.
+Sources: Yang and others, "FIFO queues are all you need for cache eviction", SOSP 2023; the figures behind each number
+are in docs/decisions/016-eviction.md.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Generic, Protocol, TypeVar
+from bisect import bisect_left
+from typing import Generic
+
+from .duels import Duels
+from .ghosts import Ghosts
+from .leanings import BANDS, SHARE, Leanings
+from .queues import DUELLING, GONE, MAIN, SMALL, EntryT, Evictable, Queue
 
 __all__ = ["Evictable", "S3Fifo"]
 
-_SMALL_SHARE = 0.1
 _MOST_READS = 3
 _READS_TO_STAY = 2
 _MOST_TURNS = 128
-_SPARE = 64
 _HUSK_SHARE = 0.125
-
-
-class Evictable(Protocol):
-    """What the queues need to know of an entry. An object is added at most once."""
-
-    key: str
-    size: int
-    reads: int
-    queued: int
-    """0 = in no queue, 1 = small, 2 = main. Written by `S3Fifo` alone."""
-
-
-EntryT = TypeVar("EntryT", bound=Evictable)
-
-
-class _Queue(Generic[EntryT]):
-    """First in, first out, with dropping from the middle."""
-
-    __slots__ = ("_husk_bytes", "_items", "_most_husk_bytes", "_number", "bytes", "living")
-
-    def __init__(self, number: int, most_husk_bytes: float) -> None:
-        self._number = number
-        self._most_husk_bytes = most_husk_bytes
-        self._items: deque[EntryT] = deque()
-        self._husk_bytes = 0
-        self.bytes = 0
-        self.living = 0
-
-    def push(self, entry: EntryT) -> None:
-        entry.queued = self._number
-        self._items.append(entry)
-        self.bytes += entry.size
-        self.living += 1
-
-    def pop(self) -> EntryT:
-        """Take out the oldest living entry; there is one."""
-        while True:
-            entry = self._items.popleft()
-            if entry.queued == self._number:
-                entry.queued = 0
-                self.bytes -= entry.size
-                self.living -= 1
-                return entry
-            self._husk_bytes -= entry.size
-
-    def drop(self, entry: EntryT) -> None:
-        """Turn a living entry into a husk."""
-        entry.queued = 0
-        self.bytes -= entry.size
-        self.living -= 1
-        self._husk_bytes += entry.size
-        if self.husks > self.living + _SPARE or self._husk_bytes > self._most_husk_bytes:
-            self._items = deque(one for one in self._items if one.queued == self._number)
-            self._husk_bytes = 0
-
-    def clear(self) -> None:
-        for entry in self._items:
-            entry.queued = 0
-        self._items.clear()
-        self.bytes = self.living = self._husk_bytes = 0
-
-    @property
-    def husks(self) -> int:
-        return len(self._items) - self.living
-
-    @property
-    def husk_bytes(self) -> int:
-        return self._husk_bytes
-
-
-class _Ghost:
-    """The hashes of the keys that left last. It may take one key for another, at the cost of a worse choice."""
-
-    __slots__ = ("_first", "_order", "_serials")
-
-    def __init__(self) -> None:
-        self._order: deque[int] = deque()
-        self._serials: dict[int, int] = {}  # hash -> where it stands in `_order`, counted from the beginning of time
-        self._first = 0
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def learn(self, key: str, most: int) -> None:
-        """Remember a key, at most `most` of them."""
-        print_ = hash(key)
-        self._serials[print_] = self._first + len(self._order)
-        self._order.append(print_)
-        while len(self._order) > most:
-            oldest = self._order.popleft()
-            if self._serials.get(oldest) == self._first:
-                del self._serials[oldest]
-            self._first += 1
-
-    def forget(self, key: str) -> bool:
-        """Whether the key was known; it no longer is."""
-        return self._serials.pop(hash(key), None) is not None
-
-    def clear(self) -> None:
-        self._order.clear()
-        self._serials.clear()
+_SAMPLE = 3
+"""One in four of those that leave the small queue is watched: these bits of its number are not set."""
+_FEW, _MOST_READS_OF_FEW = 64, 15
+"""Among fewer entries than that, turns come so often that only more reads tell favourites from passers-by."""
 
 
 class S3Fifo(Generic[EntryT]):
@@ -140,9 +54,16 @@ class S3Fifo(Generic[EntryT]):
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._small: _Queue[EntryT] = _Queue(1, capacity * _HUSK_SHARE / 2)
-        self._main: _Queue[EntryT] = _Queue(2, capacity * _HUSK_SHARE / 2)
-        self._ghost = _Ghost()
+        self._small: Queue[EntryT] = Queue(capacity * _HUSK_SHARE / 2)
+        self._main: Queue[EntryT] = Queue(capacity * _HUSK_SHARE / 2)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._ghosts = Ghosts()
+        self._leanings = Leanings()
+        self._duels: Duels[EntryT] = Duels(self._leanings)
+        self._still = 0
+        """How many left the small queue since main last took a turn."""
 
     @property
     def bytes(self) -> int:
@@ -153,39 +74,92 @@ class S3Fifo(Generic[EntryT]):
         """Take an entry in; gives the entries that no longer have room, `entry` itself when it never fits."""
         if entry.size > self._capacity:
             return [entry]
-        queue = self._main if self._ghost.forget(entry.key) else self._small
+        small, main, duels, print_ = self._small, self._main, self._duels, hash(entry.key)
+        if print_ in duels.open:
+            duels.met(print_)
+        living = small.living + main.living
+        away = self._ghosts.pop(print_)
+        band = self._band(away / living) if away and living else -1
+        free = self._capacity - entry.size
+        most_small = self._leanings.share * self._capacity
+        if band >= 0:
+            most_small += entry.size  # who enters main is paid for by main
+        rival: EntryT | None = None
         evicted: list[EntryT] = []
-        while self.bytes + entry.size > self._capacity:
-            evicted.append(self._evict())
-        queue.push(entry)
+        while small.bytes + main.bytes > free:
+            gone = self._evict(most_small, _MOST_READS if living >= _FEW else _MOST_READS_OF_FEW)
+            if gone.queued != SMALL:
+                rival = gone
+            gone.queued = GONE
+            evicted.append(gone)
+        if small.bytes > most_small:
+            main.push(small.pop(), MAIN)
+        if band < 0:
+            small.push(entry, SMALL)
+            return evicted
+        main.push(entry, MAIN)
+        if rival is not None and not duels.full[False]:
+            duels.begin(entry, hash(rival.key), band, self._ghosts.departures, living)
         return evicted
 
     def drop(self, entry: EntryT) -> None:
         """Forget an entry that was deleted or replaced."""
+        if entry.queued == DUELLING:
+            self._duels.dropped(entry)
         if entry.queued:
-            (self._small if entry.queued == 1 else self._main).drop(entry)
+            (self._small if entry.queued == SMALL else self._main).drop(entry)
 
     def clear(self) -> None:
         """Forget everything."""
         self._small.clear()
         self._main.clear()
-        self._ghost.clear()
+        self._begin()
 
-    def _evict(self) -> EntryT:
-        """Take out the entry that goes next; there is one."""
+    def _band(self, away: float) -> int:
+        """The band of one that has been away for so many departures per living entry, if it is welcome; else -1."""
+        band = bisect_left(BANDS, away)
+        return band if band < len(BANDS) and self._leanings.welcomes(band) else -1
+
+    def _evict(self, most_small: float, most_reads: int) -> EntryT:
+        """Take out the entry that goes next; there is one. `queued` still tells where it was.
+
+        `most_small` = bytes above which the small queue gives way; `most_reads` = turns that reads can buy.
+        """
         small, main = self._small, self._main
         turns = 0
         while True:
-            if small.living and (small.bytes > self._capacity * _SMALL_SHARE or not main.living):
+            if small.living and (small.bytes > most_small or not main.living):
                 entry = small.pop()
                 if entry.reads < _READS_TO_STAY or turns >= _MOST_TURNS:
-                    self._ghost.learn(entry.key, small.living + main.living + _SPARE)
+                    self._outlived(entry)
                     return entry
                 entry.reads = 0
+                main.push(entry, MAIN)
             else:
                 entry = main.pop()
-                if not entry.reads or turns >= _MOST_TURNS:
+                self._still = 0
+                watched = entry.queued == DUELLING and self._duels.turned(entry)
+                reads = entry.reads
+                stays = reads > 0 and turns < _MOST_TURNS
+                if stays:
+                    entry.reads = reads - 1 if reads < most_reads else most_reads - 1
+                    main.push(entry, entry.queued)
+                if watched:
+                    self._duels.looked(entry, stays=stays)
+                if not stays:
+                    self._ghosts.learn(hash(entry.key), small.living + main.living)
                     return entry
-                entry.reads = min(entry.reads, _MOST_READS) - 1
-            main.push(entry)
             turns += 1
+
+    def _outlived(self, entry: EntryT) -> None:
+        """An entry goes from the small queue while the head of main stays: watch who is wanted first."""
+        main, ghosts, print_ = self._main, self._ghosts, hash(entry.key)
+        living = self._small.living + main.living
+        ghosts.learn(print_, living)
+        self._still += 1
+        if ghosts.departures & _SAMPLE or self._duels.full[True] or not main.living:
+            return
+        head = main.head()
+        # a head that was read will stay; it is a measure of main only while main takes no turns
+        if head.queued == MAIN and (not head.reads or self._still > living):
+            self._duels.begin(head, print_, SHARE, ghosts.departures, living)
