@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,6 +16,20 @@ from .conftest import soon
 from .near import elsewhere, near_cluster
 
 KEYS = [f"key:{number}" for number in range(2000)]
+
+
+@pytest.fixture
+async def service(cluster: EmbeddedCluster, prefix: str) -> AsyncIterator[RedisService]:
+    """None that gives its nodes up: here none of them fails, on a busy machine either."""
+    async with RedisService(cluster.url, key_prefix=prefix, stall_timeout=30) as one:
+        yield one
+
+
+@pytest.fixture
+async def other(cluster: EmbeddedCluster, prefix: str) -> AsyncIterator[RedisService]:
+    """Another process."""
+    async with RedisService(cluster.url, key_prefix=prefix, stall_timeout=30) as one:
+        yield one
 
 
 async def test_batches_over_all_slots(service: RedisService, other: RedisService) -> None:
