@@ -62,7 +62,7 @@ async def test_a_tag_that_another_process_made_lives_as_long_as_a_batch_needs(
 async def test_a_batch_of_misses_is_three_round_trips_however_many_they_are(
     near: RedisService, far: RedisService, tap: Tap, count: int, trips: int, tags: list[str]
 ) -> None:
-    """Up to a thousand: what is looked up or read with more of them is cut into pieces. No lease is renewed meanwhile."""
+    """Up to a thousand: what is looked up or read with more is cut into pieces. No lease is renewed meanwhile."""
     keys = [f"k{number}" for number in range(count)]
     await near.get_or_load_many(["warm"], load_many, tags=tags, lease=600)
     with tap.on(near) as asked:
