@@ -1,0 +1,33 @@
+"""The questions, in the order in which they are asked and published.
+
+Each module has `run(pace) -> Result`, and its docstring says what is asked. They are imported when they are asked, so
+that a library that is missing spoils no other question.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from ..result import Question, Result
+from ..rounds import Pace
+
+__all__ = ["QUESTIONS", "Asked", "ask"]
+
+QUESTIONS: dict[str, str] = {
+    "l2": "benchmarks.questions.l2",
+}
+"""Name to module."""
+
+
+class Asked(Protocol):
+    """A question's module."""
+
+    QUESTION: Question
+
+    def run(self, pace: Pace) -> Result: ...
+
+
+def ask(name: str) -> Asked:
+    """The module of a question. Raises KeyError for an unknown name, ImportError without its libraries."""
+    return cast("Asked", importlib.import_module(QUESTIONS[name]))
