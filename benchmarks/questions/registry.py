@@ -16,6 +16,8 @@ __all__ = ["QUESTIONS", "Asked", "ask"]
 
 QUESTIONS: dict[str, str] = {
     "l2": "benchmarks.questions.l2",
+    "l1_hit": "benchmarks.questions.l1_hit",
+    "decorator_hit": "benchmarks.questions.decorator_hit",
 }
 """Name to module."""
 
