@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
-import re
 import shutil
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from pika_redis import RedisService
 from pika_redis.testing import EmbeddedServer
 
-__all__ = ["loops", "redis_benchmark", "run_in", "server_name"]
+__all__ = ["info", "loops", "redis_benchmark", "run_in", "server_name"]
 
 _TRIAL = 2_000
 
@@ -20,12 +20,17 @@ _TRIAL = 2_000
 async def server_name(server: EmbeddedServer) -> str:
     """Such as ``Valkey 9.1.2``."""
     async with RedisService(server.url, l1=False) as service:
-        text = str(await service.execute("INFO", "server"))
-    fields = dict(re.findall(r"^(\w+):(\S+)", text.replace("\\r\\n", "\n"), re.MULTILINE))
+        fields = await info(service, "server")
     for product in ("valkey", "redis"):
         if f"{product}_version" in fields:
             return f"{product.capitalize()} {fields[f'{product}_version']}"
     return "an unknown server"
+
+
+async def info(service: RedisService, section: str) -> dict[str, str]:
+    """What the server says about itself."""
+    text = cast("bytes", await service.execute("INFO", section)).decode()
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
 
 def loops() -> list[str]:

@@ -18,6 +18,10 @@ QUESTIONS: dict[str, str] = {
     "l2": "benchmarks.questions.l2",
     "l1_hit": "benchmarks.questions.l1_hit",
     "decorator_hit": "benchmarks.questions.decorator_hit",
+    "batch": "benchmarks.questions.batch",
+    "stampede": "benchmarks.questions.stampede",
+    "tags": "benchmarks.questions.tags",
+    "fan_out": "benchmarks.questions.fan_out",
 }
 """Name to module."""
 
