@@ -56,7 +56,7 @@ BARS = (
     Bar("tags-fast", "tags", "`invalidate_tags`, one process tracking", "< 1 ms"),
     Bar("fan-out", "fan_out", "`invalidate_tags` with 1 to 1 000 connections tracking the tag", "curve published"),
     Bar("overhead", "memory", "server memory of an entry above its payload, untagged", "≤ 32 bytes"),
-    Bar("index-keys", "memory", "keys on the server beside the entries, 10 000 untagged ones", "≤ 1 (the epoch)"),
+    Bar("index-keys", "memory", "keys on the server beside the entries, 5 000 untagged ones", "≤ 1 (the epoch)"),
     Bar("outage-first", "outage", "server silent: slowest `get` until the breaker opens", "≤ 1.2 s"),
     Bar("outage-then", "outage", "server silent: `get` after that, 99th percentile", "≤ 1 ms"),
     Bar("hit-ratio", "hit_ratio", "hit ratio over traces and sizes, mean", "above every peer's", later="`hit_ratio`"),

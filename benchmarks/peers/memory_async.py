@@ -51,13 +51,13 @@ class AsyncMemory:
 
 
 @asynccontextmanager
-async def look_ups(url: str) -> AsyncIterator[dict[str, AsyncMemory]]:
+async def look_ups(url: str, room: int = ENTRIES) -> AsyncIterator[dict[str, AsyncMemory]]:
     """Every library with awaitable look-ups; ours with copies of what is on the server at `url`, and without one."""
     async with AsyncExitStack() as stack:
         copied = await stack.enter_async_context(RedisService(url))
         alone = await stack.enter_async_context(MemoryCacheService())
         theirs = cashews.Cache()
-        theirs.setup("mem://", size=ENTRIES)
+        theirs.setup("mem://", size=room)
         other = aiocache.SimpleMemoryCache()
         stack.push_async_callback(theirs.close)
         stack.push_async_callback(other.clear)  # its timers would keep it

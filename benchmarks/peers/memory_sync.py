@@ -42,13 +42,13 @@ class SyncMemory:
     set: Callable[[str, object], object]
 
 
-def look_ups() -> dict[str, SyncMemory]:
+def look_ups(room: int = ENTRIES) -> dict[str, SyncMemory]:
     """Every library with plain look-ups."""
     ours = MemoryCacheService().sync
-    box: cachebox.TTLCache[str, object] = cachebox.TTLCache(ENTRIES, TTL)
-    tools: Any = cachetools.TTLCache(ENTRIES, TTL)
-    moka: moka_py.Moka[str, object] = moka_py.Moka(ENTRIES, ttl=TTL)
-    fifth: theine.Cache[str, object] = theine.Cache(ENTRIES)
+    box: cachebox.TTLCache[str, object] = cachebox.TTLCache(room, TTL)
+    tools: Any = cachetools.TTLCache(room, TTL)
+    moka: moka_py.Moka[str, object] = moka_py.Moka(room, ttl=TTL)
+    fifth: theine.Cache[str, object] = theine.Cache(room)
     return {
         OURS: SyncMemory(ours.get, lambda key, value: ours.set(key, value, TTL)),
         "cachebox": SyncMemory(box.get, box.insert),

@@ -22,6 +22,9 @@ QUESTIONS: dict[str, str] = {
     "stampede": "benchmarks.questions.stampede",
     "tags": "benchmarks.questions.tags",
     "fan_out": "benchmarks.questions.fan_out",
+    "memory": "benchmarks.questions.memory",
+    "outage": "benchmarks.questions.outage",
+    "imports": "benchmarks.questions.imports",
 }
 """Name to module."""
 
