@@ -25,6 +25,9 @@ QUESTIONS: dict[str, str] = {
     "memory": "benchmarks.questions.memory",
     "outage": "benchmarks.questions.outage",
     "imports": "benchmarks.questions.imports",
+    "cpu": "benchmarks.questions.cpu",
+    "fleet_work": "benchmarks.questions.fleet_work",
+    "curves": "benchmarks.questions.curves",
 }
 """Name to module."""
 
