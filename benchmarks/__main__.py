@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import plots, summary
-from .questions.registry import QUESTIONS, ask
+from . import summary
+from .questions.registry import QUESTIONS, ask, asks
 from .result import Cell, Result
 from .rounds import Pace
 
@@ -19,11 +19,11 @@ _ROOT = Path(__file__).parents[1]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Ask; 2 for a question that doesn't exist, 1 if one could not be asked."""
+    """Ask; 2 for a question that doesn't exist."""
     options = _parser().parse_args(arguments)
     if options.list:
         for name in QUESTIONS:
-            print(f"{name:14} {ask(name).QUESTION.asks}")
+            print(f"{name:14} {asks(name)}")
         return 0
     unknown = [name for name in options.questions if name not in QUESTIONS]
     if unknown:
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _ask_one(name: str, pace: Pace, folder: Path) -> None:
+    from . import plots
+
     began = time.perf_counter()
     result = ask(name).run(pace)
     result.write(folder)

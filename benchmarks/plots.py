@@ -7,6 +7,7 @@ horizontal bars with the spread as whiskers. Ours is drawn strong, the rest in q
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def draw(result: Result, folder: Path) -> Path:
         (_lines if is_curve(table) else _bars)(panel, table)
     for panel in panels[len(result.tables) :]:
         panel.set_visible(False)
-    figure.suptitle(result.question.asks, fontsize=12, fontweight="bold")
+    figure.suptitle(textwrap.fill(result.question.asks, 60 * across), fontsize=12, fontweight="bold")
     path = folder / f"{result.question.name}.png"
     figure.savefig(path, dpi=90, metadata={"Software": None})
     plt.close(figure)
@@ -61,7 +62,7 @@ def draw(result: Result, folder: Path) -> Path:
 
 
 def _height(table: Table) -> float:
-    return 4.6 if is_curve(table) else 1.3 + 0.32 * len(table.rows) * len(table.columns)
+    return 4.6 if is_curve(table) else 1.3 + 0.26 * (len(table.rows) + 1) * len(table.columns)
 
 
 def _lines(panel: Axes, table: Table) -> None:
@@ -99,14 +100,21 @@ def _lines(panel: Axes, table: Table) -> None:
 
 
 def _bars(panel: Axes, table: Table) -> None:
+    """A block of bars for each case, contestants in the same order and colours."""
     labels: list[str] = []
-    for row, (colour, _) in zip(table.rows, _looks(table), strict=True):
-        for column, cell in zip(table.columns, row.cells, strict=True):
+    for number, column in enumerate(table.columns):
+        if len(table.columns) > 1:
+            labels.append(f"{column}:")
+        for row, (colour, _) in zip(table.rows, _looks(table), strict=True):
+            cell = row.cells[number]
             if cell is not None:
                 _bar(panel, len(labels), cell, colour)
-                labels.append(f"{row.name}, {column}" if len(table.columns) > 1 else row.name)
+                labels.append(row.name)
     panel.set_yticks(range(len(labels)), labels, fontsize=9)
-    panel.invert_yaxis()
+    for label in panel.get_yticklabels():
+        if label.get_text().endswith(":"):
+            label.set_fontweight("bold")
+    panel.set_ylim(len(labels) - 0.4, -0.6)
     if _decades(table) >= _DECADES_FOR_LOG:
         panel.set_xscale("log")
     panel.margins(x=0.18)

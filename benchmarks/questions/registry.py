@@ -6,13 +6,16 @@ that a library that is missing spoils no other question.
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
+from pathlib import Path
 from typing import Protocol, cast
 
 from ..result import Question, Result
 from ..rounds import Pace
 
-__all__ = ["QUESTIONS", "Asked", "ask"]
+__all__ = ["QUESTIONS", "Asked", "ask", "asks"]
 
 QUESTIONS: dict[str, str] = {
     "l2": "benchmarks.questions.l2",
@@ -38,6 +41,15 @@ class Asked(Protocol):
     QUESTION: Question
 
     def run(self, pace: Pace) -> Result: ...
+
+
+def asks(name: str) -> str:
+    """What a question asks, read from its file without importing any library. Raises KeyError for an unknown name."""
+    found = importlib.util.find_spec(QUESTIONS[name])
+    assert found is not None
+    assert found.origin is not None
+    docstring = ast.get_docstring(ast.parse(Path(found.origin).read_text("utf-8")))
+    return Question.of(name, docstring).asks
 
 
 def ask(name: str) -> Asked:
