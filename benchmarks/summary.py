@@ -65,7 +65,9 @@ def _bars(results: Sequence[Result]) -> str:
     missed = [(bar, verdicts[bar.key]) for bar in BARS if bar.key in verdicts and not verdicts[bar.key].kept]
     if missed:
         lines += ["", "What is known about those that were missed:", ""]
-        lines += [f"- {bar.what}: {verdict.explanation or 'not explained yet.'}" for bar, verdict in missed]
+        lines += [
+            f"- {bar.what}: {verdict.explanation or bar.why_missed or 'not explained yet.'}" for bar, verdict in missed
+        ]
     return "\n".join(lines) + "\n"
 
 
