@@ -1,1 +1,4 @@
-"""Benchmarks: each file asks one question and prints ratios from one run, never bare seconds."""
+"""Benchmarks: one file a question, us and our peers side by side in one run.
+
+Ratios of neighbours in time count, never bare seconds.
+"""

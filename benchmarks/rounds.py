@@ -1,41 +1,74 @@
 """Side by side: every contestant runs in every round, and what counts is the ratio within a round.
 
-The machines that run this are shared and noisy; a ratio of two neighbours in time says more than two times do.
+The machines that run this are shared and noisy: half a second of a neighbour's work can halve a figure. Two
+measurements made one after the other suffer alike, so their ratio says more than either of them, and the median of the
+ratios over some rounds more than one. Every second round goes backwards, so that nobody always follows the same
+neighbour.
 """
 
 from __future__ import annotations
 
+import gc
 import statistics
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-__all__ = ["Contest", "ratios", "rounds", "show"]
+__all__ = ["Contest", "Measured", "Pace", "Spread", "ratios", "rounds"]
 
 Contest = Mapping[str, Callable[[], Awaitable[float]]]
-"""Name to a coroutine function that measures once and gives operations per second."""
+"""Name to a coroutine function that measures once."""
+
+Measured = Mapping[str, Sequence[float]]
+"""Name to the figures of all rounds, in the order of the rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a run may take: rounds, and the seconds that one measurement should last."""
+
+    rounds: int
+    seconds: float
+    quick: bool = False
+
+    @classmethod
+    def usual(cls) -> Pace:
+        """For figures that are published."""
+        return cls(rounds=5, seconds=0.2)
+
+    @classmethod
+    def hurried(cls) -> Pace:
+        """For a smoke test: everything runs, no figure means anything."""
+        return cls(rounds=1, seconds=0.005, quick=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What some rounds gave: their median, and how far they lie apart."""
+
+    low: float
+    middle: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        """Of at least one value. Raises ValueError without one."""
+        ordered = sorted(values)
+        if not ordered:
+            raise ValueError("a spread needs at least one value")
+        return cls(ordered[0], statistics.median(ordered), ordered[-1])
 
 
 async def rounds(contest: Contest, count: int) -> dict[str, list[float]]:
-    """Operations per second of every contestant in each of `count` rounds, after one that is not counted."""
+    """What every contestant measures in each of `count` rounds."""
     results: dict[str, list[float]] = {name: [] for name in contest}
-    for number in range(count + 1):
-        for name, measure in contest.items():
-            speed = await measure()
-            if number:
-                results[name].append(speed)
+    order = list(contest.items())
+    for number in range(count):
+        for name, measure in reversed(order) if number % 2 else order:
+            gc.collect()
+            results[name].append(await measure())
     return results
 
 
-def ratios(results: Mapping[str, list[float]], one: str, other: str) -> tuple[float, float, float]:
-    """Minimum, median and maximum over the rounds of the speed of `one` divided by that of `other`."""
-    each = [a / b for a, b in zip(results[one], results[other], strict=True)]
-    return min(each), statistics.median(each), max(each)
-
-
-def show(title: str, rows: list[tuple[str, tuple[float, float, float], str, bool]]) -> None:
-    """Print a table of ratios (minimum, median, maximum), each with its bar and whether the median keeps it."""
-    width = max(len(row[0]) for row in rows)
-    print(title)
-    print(f"  {'':{width}}  {'median':>8}  {'min..max':>15}  {'bar':>10}")
-    for name, (low, middle, high), bar, kept in rows:
-        span = f"{low:.2f}..{high:.2f}"
-        print(f"  {name:{width}}  {middle:8.2f}  {span:>15}  {bar:>10}  {'kept' if kept else 'MISSED'}")
+def ratios(measured: Measured, one: str, other: str) -> Spread:
+    """`one` divided by `other`, round by round. Raises ValueError for a different number of rounds."""
+    return Spread.of(a / b for a, b in zip(measured[one], measured[other], strict=True))

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..plots import draw
 from .contestants import Contestant, contestants
 from .generated import mixes
 from .opt import opt
-from .plot import draw
-from .report import OPT, Cell, show, write_json
+from .report import OPT, Cell, result_of, show
 from .traces import FORMATS, Trace, read
 
 __all__ = ["main"]
@@ -30,8 +30,9 @@ def main(options: Sequence[str] = ()) -> None:
     cells = [cell for trace in traces for cell in _cells(trace, {**names, OPT: opt})]
     show(cells)
     _RESULTS.mkdir(exist_ok=True)
-    write_json(cells, _RESULTS / "hit_ratio.json")
-    draw(cells, _RESULTS / "hit_ratio.svg")
+    result = result_of(cells)
+    result.write(_RESULTS)
+    draw(result, _RESULTS)
 
 
 def _cells(trace: Trace, names: dict[str, Contestant]) -> list[Cell]:

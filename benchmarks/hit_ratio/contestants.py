@@ -16,11 +16,12 @@ from pika_redis.storage.records import Record
 
 from .policies import lru, s3fifo, sieve
 
-__all__ = ["BAR", "OURS", "Contestant", "contestants"]
+__all__ = ["BAR", "LIBRARIES", "OURS", "Contestant", "contestants"]
 
 Contestant = Callable[[Sequence[str], int], int]
 """Keys and room in entries to hits."""
 OURS = "pika-redis"
+LIBRARIES = ("cachebox", "cachetools", "moka-py", "theine")
 BAR = ("LRU", "S3-FIFO", "theine", "moka")
 """Whom to stay within a point of, everywhere."""
 

@@ -1,16 +1,18 @@
-"""The table, the verdict and the JSON of a contest."""
+"""The table, the verdicts and the result of a contest."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
-from .contestants import BAR, OURS
+from ..machine import observe
+from ..result import Cell as Figure
+from ..result import Question, Result, Row, Table, Verdict
+from ..rounds import Spread
+from .contestants import BAR, LIBRARIES, OURS
 
-__all__ = ["OPT", "Cell", "show", "write_json"]
+__all__ = ["OPT", "Cell", "result_of", "show"]
 
 OPT = "OPT"
 
@@ -58,17 +60,34 @@ def show(cells: Sequence[Cell]) -> None:
     )
 
 
-def write_json(cells: Sequence[Cell], path: Path) -> None:
-    rows = [
-        {
-            "trace": cell.trace,
-            "accesses": cell.accesses,
-            "distinct": cell.distinct,
-            "capacity": cell.capacity,
-            "percent": {name: round(ratio, 2) for name, ratio in cell.ratios.items()},
-            "lead": round(cell.lead, 2),
-        }
-        for cell in cells
-    ]
-    means = {name: round(mean, 2) for name, mean in averages(cells).items()}
-    path.write_text(json.dumps({"cells": rows, "averages": means}, indent=1) + "\n")
+def result_of(cells: Sequence[Cell]) -> Result:
+    """The same for the published page."""
+    means = averages(cells)
+    best = max((mean, name) for name, mean in means.items() if name not in {OURS, OPT})
+    worst = min(cells, key=lambda cell: cell.lead)
+    columns = (*(f"{cell.trace}, {cell.capacity}" for cell in cells), "average")
+    rows = tuple(
+        Row(name, tuple(_figure(ratio) for ratio in (*(cell.ratios[name] for cell in cells), means[name])))
+        for name in means
+    )
+    return Result(
+        Question("hit_ratio", "What part of the reads does memory answer, of what no policy could exceed?", _SETTING),
+        observe("no server", LIBRARIES),
+        (Table("hit ratio", "percent of the reads", "more", "trace, room in entries", columns, rows),),
+        (
+            Verdict("hit-ratio", f"{means[OURS]:.2f} % against {best[0]:.2f} % ({best[1]})", means[OURS] > best[0]),
+            Verdict("hit-ratio-worst", f"{worst.lead:+.2f} ({worst.trace}, {worst.capacity})", worst.lead >= -1),
+        ),
+    )
+
+
+_SETTING = (
+    "Each trace is replayed through the eviction of our copies in memory, and through that of the others, in room "
+    "for 0.1, 1 and 10 % of its distinct keys. OPT knows the future: nobody exceeds it. moka finishes its pending work "
+    "after each insert; left alone (moka +64) it holds up to 64 entries more than it may. The files are named with "
+    "`--trace PATH:FORMAT`; without any, mixes are generated."
+)
+
+
+def _figure(percent: float) -> Figure:
+    return Figure(Spread(percent, percent, percent))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import lzma
 import random
 from itertools import combinations
@@ -14,10 +13,10 @@ from benchmarks.hit_ratio import main
 from benchmarks.hit_ratio.contestants import ours
 from benchmarks.hit_ratio.generated import mixes
 from benchmarks.hit_ratio.opt import opt
-from benchmarks.hit_ratio.plot import draw
 from benchmarks.hit_ratio.policies import lru, s3fifo, sieve
-from benchmarks.hit_ratio.report import Cell, show, write_json
+from benchmarks.hit_ratio.report import Cell, result_of, show
 from benchmarks.hit_ratio.traces import read
+from benchmarks.result import Result
 
 
 def best_of_all(keys: list[str], capacity: int) -> int:
@@ -86,7 +85,7 @@ def test_a_trace_in_an_unknown_format_is_refused(tmp_path: Path, capsys: pytest.
     assert "u32be" in capsys.readouterr().err
 
 
-def test_the_report_tells_the_lead_and_the_averages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_tells_the_lead_and_the_averages(capsys: pytest.CaptureFixture[str]) -> None:
     cells = [
         Cell("one", 10, 5, 1, {"pika-redis": 50.0, "LRU": 40.0, "SIEVE": 60.0, "OPT": 70.0}),
         Cell("one", 10, 5, 2, {"pika-redis": 60.0, "LRU": 62.5, "SIEVE": 30.0, "OPT": 80.0}),
@@ -95,7 +94,11 @@ def test_the_report_tells_the_lead_and_the_averages(tmp_path: Path, capsys: pyte
     printed = capsys.readouterr().out
     assert "+3.75 points against LRU" in printed
     assert "at worst -2.50 points" in printed
-    write_json(cells, tmp_path / "r.json")
-    assert json.loads((tmp_path / "r.json").read_text())["averages"]["OPT"] == 75.0
-    draw(cells, tmp_path / "r.svg")
-    assert (tmp_path / "r.svg").read_text().count("<circle") == 6 + 3
+    result = Result.from_json(result_of(cells).to_json())
+    (table,) = result.tables
+    assert table.columns == ("one, 1", "one, 2", "average")
+    assert [cell and cell.figure.middle for cell in table.rows[0].cells] == [50.0, 60.0, 55.0]
+    assert [(verdict.bar, verdict.kept) for verdict in result.verdicts] == [
+        ("hit-ratio", True),
+        ("hit-ratio-worst", False),
+    ]

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import cast
 
 import hiredis
 
-__all__ = ["BareWire"]
+from .server_peer import TTL, Address, ServerPeer
+
+__all__ = ["BareWire", "opened"]
 
 _NOT_YET = object()
 
@@ -40,7 +44,7 @@ class BareWire(asyncio.Protocol):
         while (reply := self._reader.gets()) is not _NOT_YET:
             self._waiting.popleft().set_result(reply)
 
-    def call(self, *command: str) -> asyncio.Future[object]:
+    def call(self, *command: str | bytes) -> asyncio.Future[object]:
         """Send a command; the future gives its reply."""
         future: asyncio.Future[object] = self._loop.create_future()
         self._waiting.append(future)
@@ -58,3 +62,27 @@ class BareWire(asyncio.Protocol):
         """Close the socket."""
         if self._transport is not None:
             self._transport.close()
+
+
+@asynccontextmanager
+async def opened(address: Address, tasks: int) -> AsyncIterator[ServerPeer]:
+    """The bare wire; it serves any number of tasks."""
+    wire = await BareWire.connect(address.host, address.port)
+    life = str(TTL)
+
+    def read(key: str) -> asyncio.Future[object]:
+        return wire.call("GET", key)
+
+    def write(key: str, value: str) -> asyncio.Future[object]:
+        return wire.call("SET", key, value, "EX", life)
+
+    async def read_many(keys: Sequence[str]) -> Sequence[object]:
+        return cast("list[object]", await wire.call("MGET", *keys))
+
+    def write_many(items: Mapping[str, bytes]) -> asyncio.Future[list[object]]:
+        return asyncio.gather(*[wire.call("SET", key, value, "EX", life) for key, value in items.items()])
+
+    try:
+        yield ServerPeer(read, write, read_many, write_many)
+    finally:
+        wire.close()

@@ -1,0 +1,116 @@
+"""The bars: what this library sets out to reach, and what is said about one that was missed.
+
+A bar is judged by the median of the ratios of one run. A miss stays in the published table, with its explanation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .result import Verdict
+from .rounds import Spread
+
+__all__ = ["BARS", "EXPLAINED", "Bar", "at_least", "at_most", "verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar: its key, the question that measures it, what is measured, and the limit in words.
+
+    `later` says what has to come before it can be measured.
+    """
+
+    key: str
+    question: str
+    what: str
+    limit: str
+    later: str = ""
+
+    @property
+    def why_missed(self) -> str:
+        """What profiles say about a miss; empty while nothing is known."""
+        return _WHY_MISSED.get(self.key, "")
+
+
+_READ = "`RedisService.get` from the server (`l1=False`), 100 tasks, uvloop"
+_HIT = "`get` answered by a copy in memory"
+_DECORATED = "`@cache` hit in memory, one string argument"
+_SYNC = "`service.sync` over a server"
+
+BARS = (
+    Bar("read-cashews", "l2", f"{_READ}: against cashews", "≥ 15×"),
+    Bar("read-aiocache", "l2", f"{_READ}: against aiocache", "≥ 15×"),
+    Bar("read-glide", "l2", f"{_READ}: against valkey-glide", "≥ 4×"),
+    Bar("read-bare", "l2", f"{_READ}: against the bare multiplexed wire", "≥ 0.5×"),
+    Bar("read-one-task", "l2", "the same with one task: against redis-benchmark `-c 1 -P 1`", "≥ 0.75×"),
+    Bar("hit-bare", "l1_hit", f"{_HIT}: cost in bare coroutines around `dict.get`", "≤ 5×"),
+    Bar("hit-cashews", "l1_hit", f"{_HIT}: against cashews' memory backend", "≥ 10×"),
+    Bar("hit-aiocache", "l1_hit", f"{_HIT}: against aiocache's memory backend", "≥ 40×"),
+    Bar("call-bare", "decorator_hit", f"{_DECORATED}: cost in bare coroutines around `dict.get`", "≤ 12×"),
+    Bar("call-cashews", "decorator_hit", f"{_DECORATED}: against cashews", "≥ 35×"),
+    Bar("call-aiocache", "decorator_hit", f"{_DECORATED}: against aiocache", "≥ 20×"),
+    Bar("call-async-lru", "decorator_hit", f"{_DECORATED}: against async-lru", "≥ 0.8×"),
+    Bar("call-cachebox", "decorator_hit", f"{_DECORATED}: against cachebox", "≥ 0.8×"),
+    Bar("mget-redis-py", "batch", "`get_many` of 1 000, decoded: against redis-py's `mget`, so decoded", "≥ 1.2×"),
+    Bar("mset-redis-py", "batch", "`set_many` of 1 000 with a ttl: against redis-py's pipeline", "≥ 3×"),
+    Bar("sync-one", "sync", f"{_SYNC}, 1 thread: against redis-py", "≥ 1.2×", later="the sync face over a server"),
+    Bar("sync-many", "sync", f"{_SYNC}, 32 threads: against redis-py", "≥ 4×", later="the sync face over a server"),
+    Bar("loads", "stampede", "loads for a cold key, 4 processes × 1 000 tasks", "exactly 1"),
+    Bar("tags-flat", "tags", "`invalidate_tags`: 1 000 000 tagged entries against 10, cost", "≤ 1.5×"),
+    Bar("tags-fast", "tags", "`invalidate_tags`, one process tracking", "< 1 ms"),
+    Bar("fan-out", "fan_out", "`invalidate_tags` with 1 to 1 000 connections tracking the tag", "curve published"),
+    Bar("overhead", "memory", "server memory of an entry above its payload, untagged", "≤ 32 bytes"),
+    Bar("index-keys", "memory", "keys on the server beside the entries, 5 000 untagged ones", "≤ 1 (the epoch)"),
+    Bar("outage-first", "outage", "server silent: slowest `get` until the breaker opens", "≤ 1.2 s"),
+    Bar("outage-then", "outage", "server silent: `get` after that, 99th percentile", "≤ 1 ms"),
+    Bar("hit-ratio", "hit_ratio", "hit ratio over traces and sizes, mean", "above every peer's"),
+    Bar("hit-ratio-worst", "hit_ratio", "at worst: points from the best of LRU, S3-FIFO, theine, moka", "≥ -1"),
+    Bar("http", "http", "the public cache-tests suite, required tests", "> 132 of 163", later="the HTTP middleware"),
+    Bar("import-asyncio", "imports", "import of `pika_redis`: against `import asyncio`, cost", "≤ 1.5×"),
+    Bar("import-redis", "imports", "import of `pika_redis`: against `import redis.asyncio`, cost", "≤ 0.4×"),
+)  # fmt: skip
+
+_SLOW_READ = (
+    "about 28 function calls surround each read: service, tiers, store and wire, two of them asking which event loop "
+    "this is, where the bare wire has a handful."
+)
+_SLOW_KEY = (
+    "our key is canonical text with a digest of 128 bits, the same in every process, and a hit checks that the server "
+    "still vouches for the copy; theirs is a tuple or its text, and nobody vouches."
+)
+_SLOW_IMPORT = (
+    "the package loads more than 200 modules of its own at once, those for clusters, Sentinel and embedded servers "
+    "among them; no single one is slow."
+)
+_WHY_MISSED = {
+    "read-cashews": _SLOW_READ,
+    "read-aiocache": _SLOW_READ,
+    "read-bare": _SLOW_READ,
+    "call-aiocache": _SLOW_KEY,
+    "call-async-lru": _SLOW_KEY,
+    "call-cachebox": _SLOW_KEY,
+    "import-asyncio": _SLOW_IMPORT,
+    "import-redis": _SLOW_IMPORT,
+}
+
+EXPLAINED = frozenset(_WHY_MISSED)
+_BY_KEY = {bar.key: bar for bar in BARS}
+
+
+def at_least(key: str, ratio: Spread, least: float) -> Verdict:
+    """A verdict on a ratio that should be high."""
+    return verdict(key, _shown(ratio), kept=ratio.middle >= least)
+
+
+def at_most(key: str, ratio: Spread, most: float) -> Verdict:
+    """A verdict on a ratio that should be low."""
+    return verdict(key, _shown(ratio), kept=ratio.middle <= most)
+
+
+def verdict(key: str, measured: str, *, kept: bool) -> Verdict:
+    """A verdict, with the explanation that is known if the bar is missed. Raises KeyError for an unknown bar."""
+    return Verdict(key, measured, kept, "" if kept else _BY_KEY[key].why_missed)
+
+
+def _shown(ratio: Spread) -> str:
+    return f"{ratio.middle:.3g}× ({ratio.low:.3g}..{ratio.high:.3g})"
