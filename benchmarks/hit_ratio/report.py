@@ -65,15 +65,13 @@ def result_of(cells: Sequence[Cell]) -> Result:
     means = averages(cells)
     best = max((mean, name) for name, mean in means.items() if name not in {OURS, OPT})
     worst = min(cells, key=lambda cell: cell.lead)
-    columns = (*(f"{cell.trace}, {cell.capacity}" for cell in cells), "average")
-    rows = tuple(
-        Row(name, tuple(_figure(ratio) for ratio in (*(cell.ratios[name] for cell in cells), means[name])))
-        for name in means
-    )
+    tables = [_table(trace, [cell for cell in cells if cell.trace == trace]) for trace in _traces(cells)]
+    whole = tuple(Row(name, (_figure(mean),)) for name, mean in means.items())
+    tables.append(Table("mean of all", _UNIT, "more", "", ("hit ratio",), whole))
     return Result(
         Question("hit_ratio", "What part of the reads does memory answer, of what no policy could exceed?", _SETTING),
         observe("no server", LIBRARIES),
-        (Table("hit ratio", "percent of the reads", "more", "trace, room in entries", columns, rows),),
+        tuple(tables),
         (
             Verdict("hit-ratio", f"{means[OURS]:.2f} % against {best[0]:.2f} % ({best[1]})", means[OURS] > best[0]),
             Verdict("hit-ratio-worst", f"{worst.lead:+.2f} ({worst.trace}, {worst.capacity})", worst.lead >= -1),
@@ -87,6 +85,18 @@ _SETTING = (
     "after each insert; left alone (moka +64) it holds up to 64 entries more than it may. The files are named with "
     "`--trace PATH:FORMAT`; without any, mixes are generated."
 )
+
+
+_UNIT = "percent of the reads"
+
+
+def _traces(cells: Sequence[Cell]) -> list[str]:
+    return list(dict.fromkeys(cell.trace for cell in cells))
+
+
+def _table(trace: str, cells: Sequence[Cell]) -> Table:
+    rows = tuple(Row(name, tuple(_figure(cell.ratios[name]) for cell in cells)) for name in cells[0].ratios)
+    return Table(trace, _UNIT, "more", "room in entries", tuple(str(cell.capacity) for cell in cells), rows)
 
 
 def _figure(percent: float) -> Figure:
