@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from ..errors import AccessDeniedError, ArgumentError, CacheServerError, CacheUnavailableError
-from ..storage.cluster.near import ClusterNear
 from ..storage.near import Near
-from ..wire.cluster import Cluster
 from ..wire.connection import Command, Reply
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected, Redirected
 from ..wire.slot_map import slot_of
+
+if TYPE_CHECKING:
+    from ..storage.cluster.near import ClusterNear
+    from ..wire.cluster import Cluster
 
 __all__ = ["ClusterExecution", "Execution", "SingleExecution"]
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from ssl import SSLContext
-from typing import Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from ..codec import Codec, Limits, Serializer
 from ..errors import ArgumentError, ArgumentTypeError, CacheUnavailableError, CommandRefusedError
@@ -17,9 +17,6 @@ from ..model.secret import Secret
 from ..policy.read_through import ReadThrough
 from ..policy.rules.options import OnUnavailable, Options
 from ..policy.sync_read_through import SyncReadThrough
-from ..storage.cluster.near import ClusterNear
-from ..storage.cluster.store import ClusterOnlyStore, ClusterStore
-from ..storage.cluster.tiers import ClusterTiers
 from ..storage.copies import copier
 from ..storage.degraded import Degraded
 from ..storage.memory import MemoryStore
@@ -36,7 +33,6 @@ from ..wire import connection as wire
 from ..wire.backoff import RetryPolicy
 from ..wire.commands import Mode, mode_of
 from ..wire.connection import Command
-from ..wire.embedded import EmbeddedServer
 from ..wire.endpoint import CredentialProvider, Credentials, SentinelSet
 from ..wire.loops import LoopLocal
 from ..wire.node import Endpoint
@@ -46,6 +42,9 @@ from .base import Service
 from .execution import ClusterExecution, Execution, SingleExecution
 from .redis_config import RedisConfig
 from .resolve import resolve as resolve_settings
+
+if TYPE_CHECKING:
+    from ..wire.embedded import EmbeddedServer
 
 __all__ = ["RedisService", "RedisSettings"]
 
@@ -208,7 +207,9 @@ class RedisService(Service):
 
     def _make_near(self, loop: asyncio.AbstractEventLoop) -> Near:
         endpoint = _endpoint(self._config, self._tls)
-        if self._is_cluster:
+        if self._is_cluster:  # imported by who needs it: most have one server, and wait for no import but theirs
+            from ..storage.cluster.near import ClusterNear
+
             return ClusterNear(
                 loop,
                 endpoint,
@@ -226,12 +227,17 @@ class RedisService(Service):
             return self._memory.beside(namespace)
         self._degraded.epochs.add(namespace.epoch_key)
         records = Records(self._codec, self._counters)
-        kinds = (ClusterStore, ClusterOnlyStore) if self._is_cluster else (RemoteStore, ServerOnlyStore)
+        kinds: tuple[type[RemoteStore], type[RemoteStore]] = (RemoteStore, ServerOnlyStore)
+        tiers = Tiers
+        if self._is_cluster:
+            from ..storage.cluster.store import ClusterOnlyStore, ClusterStore
+            from ..storage.cluster.tiers import ClusterTiers
+
+            kinds, tiers = (ClusterStore, ClusterOnlyStore), ClusterTiers
         server = kinds[not self._near_bytes](self._nears, namespace, records, self._clock, self._counters)
         options = self._options
         if options.raises:
             return server
-        tiers = ClusterTiers if self._is_cluster else Tiers
         return tiers(
             server,
             self._memory.beside(namespace),
@@ -307,6 +313,8 @@ def _retry(config: RedisConfig) -> RetryPolicy:
 def _embedded_url() -> str:
     """The URL of this process's own server, started at first need, stopped at exit."""
     global _process_server  # noqa: PLW0603 (one server a process is the point)
+    from ..wire.embedded import EmbeddedServer
+
     if _process_server is None or not _process_server.running:
         _process_server = EmbeddedServer.start(unix=True)
     return _process_server.url

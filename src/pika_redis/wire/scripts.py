@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from importlib import resources
+from pathlib import Path
 from typing import Final
 
 from ..errors import AccessDeniedError, CacheServerError
@@ -34,6 +34,11 @@ __all__ = [
 _CALL: Final = re.compile(r"redis\.p?call\('([A-Z]+)'")
 
 
+def _read(name: str) -> str:
+    """The source of a script. `importlib.resources` would say the same, and import zip, lzma and tempfile for it."""
+    return (Path(__file__).with_name("lua") / f"{name}.lua").read_text("utf-8")
+
+
 class Script:
     """The source of one script and the digest by which the server knows it."""
 
@@ -41,7 +46,7 @@ class Script:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.source = resources.files("pika_redis.wire").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        self.source = _read(name)
         self.commands = tuple(dict.fromkeys(_CALL.findall(self.source)))
         """What it runs."""
         self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
