@@ -71,13 +71,19 @@ BARS = (
 )  # fmt: skip
 
 _SLOW_READ = (
-    "about 28 function calls surround each read: service, tiers, store and wire, two of them asking which event loop "
-    "this is, where the bare wire has a handful."
+    "counted on uvloop a read takes 41 700 instructions, one of the bare wire 15 800. To read the epoch's nonce along "
+    "with the entry takes 2 800 of the difference, limits and calls that may be abandoned 1 500, to judge and decode "
+    "13 900, the way to memory in an outage 3 900, to check key and arguments 3 700: about 28 calls of Python functions."
 )
 _SLOW_BATCH = (
-    "each entry passes some 40 function calls when it is read and 60 when it is written, those for its header first "
-    "among them, where MGET and the codec around the others are C."
+    "each entry is judged and decoded in Python (15 000 instructions) and sealed under its nonces (36 500), where MGET "
+    "and the codec around the others are C."
 )
+_SLOW_HIT = (
+    "a hit takes 3.6 bare coroutines in instructions; in time the question which event loop runs is a sixth of it on "
+    "asyncio and two fifths on uvloop, where Python 3.11 asks the operating system."
+)
+_ONE_TASK = "one task waits for the server most of the time: the ratio of two waits differs from run to run by half."
 _SLOW_KEY = (
     "our key is canonical text with a digest of 128 bits, the same in every process, and a hit checks that the server "
     "still vouches for the copy; theirs is a tuple or its text, and nobody vouches."
@@ -91,6 +97,10 @@ _WHY_MISSED = {
     "read-aiocache": _SLOW_READ,
     "read-glide": _SLOW_READ,
     "read-bare": _SLOW_READ,
+    "read-one-task": _ONE_TASK,
+    "hit-bare": _SLOW_HIT,
+    "hit-cashews": _SLOW_HIT,
+    "hit-aiocache": _SLOW_HIT,
     "mget-redis-py": _SLOW_BATCH,
     "mset-redis-py": _SLOW_BATCH,
     "call-aiocache": _SLOW_KEY,
