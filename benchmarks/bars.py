@@ -73,7 +73,7 @@ BARS = (
 _SLOW_READ = (
     "counted on uvloop a read takes 41 700 instructions, one of the bare wire 15 800. To read the epoch's nonce along "
     "with the entry takes 2 800 of the difference, limits and calls that may be abandoned 1 500, to judge and decode "
-    "13 900, the way to memory in an outage 3 900, to check key and arguments 3 700: about 28 calls of Python functions."
+    "13 900, the way to memory in an outage 3 900, to check key and arguments 3 700: some 28 calls of Python functions."
 )
 _SLOW_BATCH = (
     "each entry is judged and decoded in Python (15 000 instructions) and sealed under its nonces (36 500), where MGET "

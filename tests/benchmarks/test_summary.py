@@ -29,14 +29,14 @@ def test_a_missed_bar_stays_and_is_explained_or_said_to_be_unexplained() -> None
     verdicts = (
         Verdict("read-bare", "0.7×", kept=True),
         Verdict("read-glide", "2×", kept=False, explanation="for this reason"),
-        Verdict("hit-cashews", "3×", kept=False),
+        Verdict("tags-fast", "3 ms", kept=False),
         Verdict("import-redis", "1×", kept=False),
     )
     text = page([small_result(verdicts=verdicts)])
     assert _line(text, "| 0.7× |").endswith("| kept |")
     assert _line(text, "| 2× |").endswith("| **missed** |")
     assert _line(text, "against valkey-glide: ").endswith("for this reason")
-    assert _line(text, "cashews' memory backend: ").endswith("not explained yet.")
+    assert _line(text, "one process tracking: ").endswith("not explained yet.")
     assert next(bar for bar in BARS if bar.key == "import-redis").why_missed in text
 
 
