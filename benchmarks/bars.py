@@ -91,69 +91,6 @@ _SLOW_KEY = (
 _SLOW_IMPORT = (
     "the package loads some 190 modules of its own at once, and makes its dataclasses then; no single one is slow."
 )
-_WHY_MISSED.get(self.key, "")
-
-
-_READ = "`RedisService.get` from the server (`l1=False`), 100 tasks, uvloop"
-_HIT = "`get` answered by a copy in memory"
-_DECORATED = "`@cache` hit in memory, one string argument"
-_SYNC = "`service.sync` over a server"
-
-BARS = (
-    Bar("read-cashews", "l2", f"{_READ}: against cashews", "≥ 15×"),
-    Bar("read-aiocache", "l2", f"{_READ}: against aiocache", "≥ 15×"),
-    Bar("read-glide", "l2", f"{_READ}: against valkey-glide", "≥ 4×"),
-    Bar("read-bare", "l2", f"{_READ}: against the bare multiplexed wire", "≥ 0.5×"),
-    Bar("read-one-task", "l2", "the same with one task: against redis-benchmark `-c 1 -P 1`", "≥ 0.75×"),
-    Bar("hit-bare", "l1_hit", f"{_HIT}: cost in bare coroutines around `dict.get`", "≤ 5×"),
-    Bar("hit-cashews", "l1_hit", f"{_HIT}: against cashews' memory backend", "≥ 10×"),
-    Bar("hit-aiocache", "l1_hit", f"{_HIT}: against aiocache's memory backend", "≥ 40×"),
-    Bar("call-bare", "decorator_hit", f"{_DECORATED}: cost in bare coroutines around `dict.get`", "≤ 12×"),
-    Bar("call-cashews", "decorator_hit", f"{_DECORATED}: against cashews", "≥ 35×"),
-    Bar("call-aiocache", "decorator_hit", f"{_DECORATED}: against aiocache", "≥ 20×"),
-    Bar("call-async-lru", "decorator_hit", f"{_DECORATED}: against async-lru", "≥ 0.8×"),
-    Bar("call-cachebox", "decorator_hit", f"{_DECORATED}: against cachebox", "≥ 0.8×"),
-    Bar("mget-redis-py", "batch", "`get_many` of 1 000, decoded: against redis-py's `mget`, so decoded", "≥ 1.2×"),
-    Bar("mset-redis-py", "batch", "`set_many` of 1 000 with a ttl: against redis-py's pipeline", "≥ 3×"),
-    Bar("sync-one", "sync", f"{_SYNC}, 1 thread: against redis-py", "≥ 1.2×", later="the sync face over a server"),
-    Bar("sync-many", "sync", f"{_SYNC}, 32 threads: against redis-py", "≥ 4×", later="the sync face over a server"),
-    Bar("loads", "stampede", "loads for a cold key, 4 processes × 1 000 tasks", "exactly 1"),
-    Bar("tags-flat", "tags", "`invalidate_tags`: 1 000 000 tagged entries against 10, cost", "≤ 1.5×"),
-    Bar("tags-fast", "tags", "`invalidate_tags`, one process tracking", "< 1 ms"),
-    Bar("fan-out", "fan_out", "`invalidate_tags` with 1 to 1 000 connections tracking the tag", "curve published"),
-    Bar("overhead", "memory", "server memory of an entry above its payload, untagged", "≤ 32 bytes"),
-    Bar("index-keys", "memory", "keys on the server beside the entries, 5 000 untagged ones", "≤ 1 (the epoch)"),
-    Bar("outage-first", "outage", "server silent: slowest `get` until the breaker opens", "≤ 1.2 s"),
-    Bar("outage-then", "outage", "server silent: `get` after that, 99th percentile", "≤ 1 ms"),
-    Bar("hit-ratio", "hit_ratio", "hit ratio over traces and sizes, mean", "above every peer's"),
-    Bar("hit-ratio-worst", "hit_ratio", "at worst: points from the best of LRU, S3-FIFO, theine, moka", "≥ -1"),
-    Bar("http", "http", "the public cache-tests suite, required tests", "> 132 of 163", later="the HTTP middleware"),
-    Bar("import-asyncio", "imports", "import of `pika_redis`: against `import asyncio`, cost", "≤ 1.5×"),
-    Bar("import-redis", "imports", "import of `pika_redis`: against `import redis.asyncio`, cost", "≤ 0.4×"),
-)  # fmt: skip
-
-_SLOW_READ = (
-    "counted on uvloop a read takes 41 700 instructions, one of the bare wire 15 800. To read the epoch's nonce along "
-    "with the entry takes 2 800 of the difference, limits and calls that may be abandoned 1 500, to judge and decode "
-    "13 900, the way to memory in an outage 3 900, to check key and arguments 3 700: some 28 calls of Python functions."
-)
-_SLOW_BATCH = (
-    "each entry is judged and decoded in Python (15 000 instructions) and sealed under its nonces (36 500), where MGET "
-    "and the codec around the others are C."
-)
-_SLOW_HIT = (
-    "a hit takes 3.6 bare coroutines in instructions; in time the question which event loop runs is a sixth of it on "
-    "asyncio and two fifths on uvloop, where Python 3.11 asks the operating system."
-)
-_ONE_TASK = "one task waits for the server most of the time: the ratio of two waits differs from run to run by half."
-_SLOW_KEY = (
-    "our key is canonical text with a digest of 128 bits, the same in every process, and a hit checks that the server "
-    "still vouches for the copy; theirs is a tuple or its text, and nobody vouches."
-)
-_SLOW_IMPORT = (
-    "the package loads more than 200 modules of its own at once, those for clusters, Sentinel and embedded servers "
-    "among them; no single one is slow."
-)
 _WHY_MISSED = {
     "read-cashews": _SLOW_READ,
     "read-aiocache": _SLOW_READ,
