@@ -259,7 +259,8 @@ class Leases:
             near.node.tell(claim_key, release, partial(_keep, near, claim_key, hold.claim))
         if not stored:
             return Outcome.OVERTAKEN
-        near.journal.ended(*self._place(key, hold))
+        if hold.renewable:
+            near.journal.ended(*self._place(key, hold))
         return Outcome.STORED if self._tags.holds(near, hold.capture, found) else Outcome.DOUBTFUL
 
     def _see_stored(self, near: Near, generation: int, key: str, entry: bytes, reply: Reply) -> Reply:

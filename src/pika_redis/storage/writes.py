@@ -68,7 +68,7 @@ class Writes:
             ready = self._records.as_counter(draft) or self._records.pack(draft)
         except CacheError as error:
             return {key: error}
-        seen = _OneWritten(near, key, self._epoch_key)
+        seen = _UntaggedWritten(near, (key,), self._epoch_key)
         commands = self.commands(((key, draft, ready),), capture)
         commands.append(("MGET", self._epoch_key))
         reply, nonces = await near.node.call_many(commands, Repeat.UNSENT, seen)
@@ -137,25 +137,12 @@ class Writes:
         self, near: Near, packed: Sequence[Packed], capture: Capture
     ) -> tuple[list[Reply], Capture]:
         """The same where there is no nonce but the epoch's: by far the most."""
-        epoch_key, generation = self._epoch_key, near.generation
-        epoch: bytes | None = None
-
-        def see(replies: Reply) -> Reply:
-            nonlocal epoch
-            keys = [key for key, _, _ in packed]
-            for key in keys:
-                near.changed(key)
-            near.journal.forget(keys)
-            nonces = cast("list[Reply]", replies)[-1]
-            if isinstance(nonces, list):
-                epoch = near.learn(epoch_key, nonces[0], generation)
-            return replies
-
+        seen = _UntaggedWritten(near, [key for key, _, _ in packed], self._epoch_key)
         commands = self.commands(packed, capture)
-        commands.append(("MGET", epoch_key))
-        replies = await near.node.call_many(commands, Repeat.UNSENT, see)
+        commands.append(("MGET", self._epoch_key))
+        replies = await near.node.call_many(commands, Repeat.UNSENT, seen)
         checked([replies.pop()])
-        return replies, capture if epoch == capture.epoch else Capture(epoch, {})
+        return replies, capture if seen.epoch == capture.epoch else Capture(seen.epoch, {})
 
     @staticmethod
     def seen_written(near: Near, keys: Sequence[str]) -> Observer:
@@ -185,22 +172,23 @@ class Writes:
         return commands
 
 
-class _OneWritten:
-    """Sees, in the parser, the replies to the write of one key and to the read of the epoch behind it."""
+class _UntaggedWritten:
+    """Sees, in the parser, the replies to the write of untagged keys and to the read of the epoch behind it."""
 
-    __slots__ = ("_epoch_key", "_generation", "_key", "_near", "epoch")
+    __slots__ = ("_epoch_key", "_generation", "_keys", "_near", "epoch")
 
-    def __init__(self, near: Near, key: str, epoch_key: str) -> None:
+    def __init__(self, near: Near, keys: Sequence[str], epoch_key: str) -> None:
         self._near = near
-        self._key = key
+        self._keys = keys
         self._epoch_key = epoch_key
         self._generation = near.generation
         self.epoch: bytes | None = None
 
     def __call__(self, replies: Reply) -> Reply:
-        near, key = self._near, self._key
-        near.changed(key)
-        near.journal.forget((key,))
+        near, keys = self._near, self._keys
+        for key in keys:
+            near.changed(key)
+        near.journal.forget(keys)
         nonces = cast("list[Reply]", replies)[-1]
         if isinstance(nonces, list):
             self.epoch = near.learn(self._epoch_key, nonces[0], self._generation)
