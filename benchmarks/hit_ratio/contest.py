@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..machine import observe
 from ..plots import draw
-from .contestants import Contestant, contestants
+from .contestants import LIBRARIES, Contestant, contestants
 from .generated import mixes
 from .opt import opt
 from .report import OPT, Cell, result_of, show
@@ -30,7 +31,8 @@ def main(options: Sequence[str] = ()) -> None:
     cells = [cell for trace in traces for cell in _cells(trace, {**names, OPT: opt})]
     show(cells)
     _RESULTS.mkdir(exist_ok=True)
-    result = result_of(cells)
+    took_part = [library for module, library in LIBRARIES.items() if module not in missing]
+    result = result_of(cells, observe("no server", took_part))
     result.write(_RESULTS)
     draw(result, _RESULTS)
 

@@ -21,7 +21,8 @@ __all__ = ["BAR", "LIBRARIES", "OURS", "Contestant", "contestants"]
 Contestant = Callable[[Sequence[str], int], int]
 """Keys and room in entries to hits."""
 OURS = "pika-redis"
-LIBRARIES = ("cachebox", "cachetools", "moka-py", "theine")
+LIBRARIES = {"cachebox": "cachebox", "cachetools": "cachetools", "moka_py": "moka-py", "theine": "theine"}
+"""Modules to distributions."""
 BAR = ("LRU", "S3-FIFO", "theine", "moka")
 """Whom to stay within a point of, everywhere."""
 
