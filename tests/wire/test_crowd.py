@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -23,7 +24,7 @@ async def test_all_are_woken_at_once_and_their_timers_end() -> None:
     crowd.wake()
     await asyncio.gather(*waiting)
     assert loop.time() == began
-    assert (loop.timers, crowd._waiting) == (0, {})
+    assert (loop.timers, len(crowd)) == (0, 0)
 
 
 @in_virtual_time
@@ -61,10 +62,10 @@ async def test_who_is_cancelled_leaves_nothing_behind() -> None:
     gone.cancel()
     with pytest.raises(asyncio.CancelledError):
         await gone
-    assert len(crowd._waiting) == 1
+    assert len(crowd) == 1
     crowd.wake()
     await staying
-    assert (loop.timers, crowd._waiting) == (0, {})
+    assert (loop.timers, len(crowd)) == (0, 0)
 
 
 @in_virtual_time
@@ -73,3 +74,40 @@ async def test_no_patience_is_no_wait() -> None:
     began = loop.time()
     await Crowd(loop).wait(0)
     assert loop.time() == began
+
+
+@in_virtual_time
+async def test_many_who_wait_equally_long_share_a_timer() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    crowd = Crowd(loop)
+    waiting = [asyncio.create_task(crowd.wait(seconds)) for seconds in (1, 5) for _ in range(1_000)]
+    await settled()
+    assert (loop.timers, len(crowd)) == (2, 2_000)
+    await asyncio.gather(*waiting[:1_000])
+    assert (loop.timers, len(crowd)) == (1, 1_000)
+    await asyncio.gather(*waiting)
+    assert (loop.timers, len(crowd)) == (0, 0)
+
+
+@in_virtual_time
+async def test_nobody_is_kept_much_above_his_patience() -> None:
+    loop = asyncio.get_running_loop()
+    crowd = Crowd(loop)
+    for seconds in (0.0001, 0.5003, 1.99999):
+        began = loop.time()
+        await crowd.wait(seconds)
+        assert seconds <= loop.time() - began <= seconds + 1 / 64
+
+
+@in_virtual_time
+async def test_endless_patience_needs_no_timer() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    crowd = Crowd(loop)
+    waiting = asyncio.create_task(crowd.wait(math.inf))
+    await settled()
+    assert (loop.timers, len(crowd)) == (0, 1)
+    crowd.wake()
+    await waiting
+    assert len(crowd) == 0

@@ -253,7 +253,7 @@ class Cluster:
                 failure = error
             self.members.suspect()
             jobs = [job.routed_anew() for job in jobs if not job.done]
-            if attempt >= attempts:
+            if attempt >= attempts or len(self._waiting) >= self._endpoint.limits.repeating:
                 break
             await self._waiting.wait(self._endpoint.retry.pause(attempt))
             attempt += 1

@@ -1,41 +1,78 @@
-"""Many who wait for one thing, each for a time of its own."""
+"""Many who wait for one thing, each for a time of its own.
+
+Coming and leaving costs the same however many they are: a shared future doesn't do, since who stops waiting for it is
+looked for among all the others. And those whose patience ends at about the same time share one timer. A hundred
+thousand callers of a server that is gone would else spend most of their time on the loop's heap.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import math
+from typing import TypeAlias
 
 __all__ = ["Crowd"]
 
+_TICKS = 64  # a second: nobody is kept longer than one of them above his patience
+_Group: TypeAlias = dict[asyncio.Future[None], None]
+
 
 class Crowd:
-    """Those who wait. Coming and leaving costs the same however many they are.
+    """Those who wait."""
 
-    (A shared future doesn't do: who stops waiting for it is looked for among all the others.)
-    """
-
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_groups", "_loop", "_size")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: dict[asyncio.Future[None], None] = {}
+        self._groups: dict[float, tuple[_Group, asyncio.TimerHandle | None]] = {}  # by the tick at which they give up
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
 
     async def wait(self, seconds: float) -> None:
         """Wait until all are woken, at most so long."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        tick = math.ceil((self._loop.time() + seconds) * _TICKS) if math.isfinite(seconds) else math.inf
         waiter: asyncio.Future[None] = self._loop.create_future()
-        timer = self._loop.call_later(seconds, _wake, waiter)
-        self._waiting[waiter] = None
+        group = self._group(tick)
+        group[waiter] = None
+        self._size += 1
         try:
             await waiter
         finally:
-            timer.cancel()
-            self._waiting.pop(waiter, None)
+            self._size -= 1
+            del group[waiter]
+            if not group:
+                self._part(tick)
 
     def wake(self) -> None:
         """What they wait for is there."""
-        for waiter in self._waiting:
-            _wake(waiter)
+        for group, _ in self._groups.values():
+            _wake(group)
+
+    def _group(self, tick: float) -> _Group:
+        found = self._groups.get(tick)
+        if found is not None:
+            return found[0]
+        group: _Group = {}
+        timer = None
+        if tick != math.inf:
+            timer = self._loop.call_at(tick / _TICKS, _wake, group, context=contextvars.Context())
+        self._groups[tick] = group, timer
+        return group
+
+    def _part(self, tick: float) -> None:
+        """The last of a group has left."""
+        _, timer = self._groups.pop(tick)
+        if timer is not None:
+            timer.cancel()
 
 
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+def _wake(group: _Group) -> None:
+    for waiter in group:
+        if not waiter.done():
+            waiter.set_result(None)

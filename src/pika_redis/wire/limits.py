@@ -19,6 +19,8 @@ class Limits:
     """Commands that were sent, or are about to be, and have no reply yet."""
     waiting: int = 100_000
     """Callers that wait for room."""
+    repeating: int = 10_000
+    """Callers that wait for a connection, and as many that pause before they repeat; more are refused at once."""
     unsent_bytes: int = 32 * 1024 * 1024
     """Bytes that the socket has not taken; the command that crosses the bound still goes."""
     reply_bytes: int = 512 * 1024 * 1024

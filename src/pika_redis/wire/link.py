@@ -15,9 +15,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
+import math
 from collections.abc import Sequence
 
-from ..errors import AccessDeniedError, CacheClosedError, CacheError, CacheTimeoutError, CacheUnavailableError
+from ..errors import (
+    AccessDeniedError,
+    CacheClosedError,
+    CacheError,
+    CacheTimeoutError,
+    CacheUnavailableError,
+    OverloadedError,
+)
 from .age import Age
 from .backoff import LONGEST_DELAY, Bucket, denied_delay, reconnect_delay
 from .connection import Command, Connection, Reply
@@ -93,11 +101,11 @@ class Link:
         self._predecessor: Client | None = None
         self._age = Age(loop, endpoint.max_age, self._replace)
 
-    async def ready(self) -> None:
-        """Wait for a usable connection, at most the stall timeout.
+    async def ready(self, until: float = math.inf) -> None:
+        """Wait for a usable connection, at most the stall timeout, and not longer than `until` (of the loop's time).
 
         Raises CacheUnavailableError (with the reason of the last attempt), CacheTimeoutError, AccessDeniedError,
-        CacheClosedError.
+        CacheClosedError, OverloadedError.
         """
         if self.connection.usable:
             return
@@ -109,8 +117,11 @@ class Link:
         attempt = self._attempt
         if attempt is None or (self._failures and not self._endpoint.retry.patient):
             raise copy.copy(self._failure)  # every caller attaches its own traceback
-        stall = self._endpoint.limits.stall
-        await self._waiting.wait(max(0.0, self._began + stall - self._loop.time()))
+        limits = self._endpoint.limits
+        stall, waiting = limits.stall, len(self._waiting)
+        if waiting >= limits.repeating:
+            raise OverloadedError(f"{self._endpoint}: {waiting} callers wait for a connection")
+        await self._waiting.wait(min(self._began + stall, until) - self._loop.time())
         if self._attempt is attempt:
             raise CacheTimeoutError(f"{self._endpoint}: no connection within {stall:g} s")
         if self._closed:

@@ -202,12 +202,13 @@ class Node(Stepwise):
             ):
                 raise failure from lost
             try:
-                return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
+                if not isinstance(lost, Stalled) or self._tracked.connection.usable:  # it may have gone on meanwhile
+                    return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
             except Disconnected as error:
                 lost, failure = error, self.failed(error)
             except CacheUnavailableError as error:
                 failure = error
-            if attempt >= attempts:
+            if attempt >= attempts or len(self._waiting) >= self._endpoint.limits.repeating:
                 raise failure from lost
             await self._waiting.wait(self._endpoint.retry.pause(attempt))
             attempt += 1
@@ -222,10 +223,11 @@ class Node(Stepwise):
 
     async def _once_more(self, send: Callable[[], Awaitable[_ReplyT]], seconds: float) -> _ReplyT:
         """Send as soon as there is a connection, within so many seconds. Raises Disconnected, and as `ready`."""
-        limit = asyncio.timeout(max(0.0, seconds) if math.isfinite(seconds) else None)
+        until = self._loop.time() + max(0.0, seconds)
+        await self._ready(until)
+        limit = asyncio.timeout_at(until if math.isfinite(until) else None)
         try:
             async with limit:
-                await self.ready()
                 return await send()
         except TimeoutError as error:
             if not limit.expired() or isinstance(error, CacheError):
@@ -248,11 +250,15 @@ class Node(Stepwise):
         """Wait for a usable connection T, at most the stall timeout.
 
         Raises CacheUnavailableError (with the reason of the last attempt), CacheTimeoutError, AccessDeniedError,
-        CacheClosedError.
+        CacheClosedError, OverloadedError.
         """
+        await self._ready(math.inf)
+
+    async def _ready(self, until: float) -> None:
+        """The same, and no longer than `until` (of the loop's time)."""
         if self._circuit.is_open:
             raise CacheUnavailableError(f"{self._endpoint}: it is left alone: {self._circuit.failure}")
-        await self._tracked.ready()
+        await self._tracked.ready(until)
 
     def _refuse(self) -> None:
         """The breaker opened."""
