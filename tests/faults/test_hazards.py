@@ -126,6 +126,31 @@ def test_loops_of_eight_threads_each_get_their_own_replies(server: EmbeddedServe
     asyncio.run(service.aclose())
 
 
+async def test_a_value_of_fifty_megabytes_takes_its_time_and_costs_nobody_an_answer(
+    server: EmbeddedServer, prefix: str
+) -> None:
+    """It is written and read over the connection that small ones share: they wait for it, and it is no stall."""
+    big = random.Random(1).randbytes(50_000_000)
+    async with RedisService(server.url, key_prefix=prefix, l1=False, max_value_bytes=2**26) as service:
+        await service.set_many(VALUES)
+
+        async def small() -> None:
+            assert await asyncio.gather(*[service.get(name) for name in NAMES]) == list(VALUES.values())
+
+        for _ in range(3):
+            reads = [asyncio.create_task(small())]
+            written = asyncio.create_task(service.set("big", big))
+            reads += [asyncio.create_task(small()) for _ in range(3)]
+            await written
+            read = asyncio.create_task(service.get("big"))
+            reads += [asyncio.create_task(small()) for _ in range(3)]
+            assert await read == big
+            await asyncio.gather(*reads)
+            await service.delete("big")
+        stats = await service.get_stats()
+        assert (stats.errors, stats.outages, stats.misses) == (0, 0, 0)
+
+
 # -- forks -----------------------------------------------------------------------------------------------------------
 
 FORKING = """
