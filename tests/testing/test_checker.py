@@ -118,12 +118,13 @@ async def test_values_that_are_served_past_their_time_and_loads_side_by_side_are
 ) -> None:
     (tmp_path / "broken_services.py").write_text(BROKEN, "utf-8")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    plan: dict[str, Any] = {"seconds": 4, "processes": 2, "tasks": 4, "keys": 1000, "url": valkey_server.url}
+    some = {"operations": 700, "seconds": 60, "processes": 2, "tasks": 4, "keys": 1000}  # as many on a slow machine
+    plan: dict[str, Any] = {**some, "url": valkey_server.url}
     names = ("nothing_ends", "loads_side_by_side")
     broken = [await check(Plan(**plan, ttl=0.1, service=f"broken_services:{name}")) for name in names]
-    assert broken[0].verdict.violations > 10
+    assert broken[0].verdict.violations > 0
     assert broken[0].verdict.examples[0].over_ns > 1_000_000_000
-    assert broken[1].verdict.overlaps > 10
+    assert broken[1].verdict.overlaps > 0
     sound = await check(Plan(**plan, ttl=0.1))
     assert (sound.verdict.violations, sound.verdict.overlaps) == (0, 0), sound.to_text()
 
