@@ -21,6 +21,8 @@ from pika_redis.codec.envelope import (
     parse,
     plain,
     plain_entry,
+    plain_head,
+    plain_payloads,
     render,
 )
 from pika_redis.model.entry import MAX_TAG_BYTES, MAX_TAGS
@@ -127,7 +129,24 @@ def test_the_short_way_gives_what_the_long_way_gives_or_nothing(
 @given(headers, st.binary(max_size=50))
 def test_the_commonest_entry_is_written_as_all_are(given_header: Header, payload: bytes) -> None:
     bare = replace(given_header, kind=Kind.VALUE, tags=(), extra_ms=0, compressed=False)
-    assert plain_entry(bare.nonce, bare.born_ms, bare.epoch, bare.fresh_ms, payload) == render(bare, payload)
+    head = plain_head(bare.born_ms, bare.epoch, bare.fresh_ms)
+    assert plain_entry(bare.nonce, head, payload) == render(bare, payload)
+
+
+entries = st.builds(render, headers, st.binary(max_size=20))
+alike = st.builds(
+    lambda header, epoch, life: replace(header, epoch=epoch, fresh_ms=life),
+    headers,
+    *[st.sampled_from([bytes(8), b"\xff" * 8]), st.sampled_from([0, 127, 128, 3_600_000])],
+).map(lambda header: render(header, b"payload"))
+
+
+@given(st.lists(st.none() | st.binary(max_size=60) | entries | alike, max_size=12), st.none() | st.just(bytes(8)))
+def test_of_several_it_gives_what_it_gives_of_each(raws: list[bytes | None], epoch: bytes | None) -> None:
+    expected = [None if raw is None else plain_payload(raw, epoch) for raw in raws]
+    payloads, others = plain_payloads(raws, epoch)
+    assert others == [at for at, payload in enumerate(expected) if payload is None]
+    assert payloads == [payload for payload in expected if payload is not None]
 
 
 @given(st.binary(max_size=80), st.integers(0, 79), st.integers(0, 255))

@@ -317,3 +317,61 @@ def test_hostile_payloads_stay_within_memory_and_stack() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) < 150  # MiB, for payloads of at most 4
+
+
+# -- several by one call -----------------------------------------------------------------------------------------------
+
+UNPACKER = Unpacker(Limits(), ModelRegistry())
+SMALL = [CODEC.encode(value)[0] for value in (None, 1, "text", 1.5, [1, [2]], {"a": None}, 2**100, (1, 2), {3})]
+WRONG = [
+    b"",
+    b"\x01\x02",
+    b"\x92\x01",
+    b"\x93\x01",
+    b"\xc1",
+    b"\xdd\xff\xff\xff\xff",
+    b"\x92",
+    b"\xc7\x00\x63",
+    b"\xcb",
+]
+
+
+def each(payloads: list[bytes]) -> object:
+    try:
+        return [UNPACKER.loads(payload) for payload in payloads]
+    except Undecodable:
+        return Undecodable
+
+
+def together(payloads: list[bytes]) -> object:
+    try:
+        return UNPACKER.loads_many(payloads)
+    except Undecodable:
+        return Undecodable
+
+
+@given(st.lists(st.sampled_from(SMALL) | st.sampled_from(WRONG) | st.binary(max_size=20), max_size=8))
+def test_several_give_what_each_gives_or_nothing(payloads: list[bytes]) -> None:
+    assert together(payloads) == each(payloads)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("other", WRONG)
+def test_what_one_has_too_much_another_cannot_lack(wrong: bytes, other: bytes) -> None:
+    for payloads in ([wrong, other], [wrong, b"\x01", other], [b"\x01", wrong, other, b"\x02"]):
+        assert together(payloads) is Undecodable
+
+
+def test_a_number_that_equals_the_mark_between_them_is_no_mark() -> None:
+    mark = unpacker._END
+    for forged in (int(mark), mark):
+        payload = CODEC.encode(forged)[0]
+        assert together([payload, b"\x01"]) == [mark, 1]
+    integer = CODEC.encode(int(mark))[0]
+    assert together([b"\x01" + integer + b"\x02", b""]) is Undecodable
+
+
+def test_large_payloads_are_left_to_be_unpacked_alone() -> None:
+    large = CODEC.encode("x" * 5_000)[0]
+    assert together([large, b"\x01"]) is Undecodable
+    assert UNPACKER.loads_many([]) == []

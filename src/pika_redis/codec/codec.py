@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from ..errors import SerializationError, ValueTooLargeError
@@ -21,7 +22,10 @@ T = TypeVar("T")
 class Codec:
     """Turns values into payloads and back. Safe to use from several threads."""
 
-    __slots__ = ("_compress_at", "_compression", "_dumps", "_foreign", "_limits", "_registry", "loads", "max_bytes")
+    __slots__ = (
+        "_compress_at", "_compression", "_dumps", "_foreign", "_limits", "_registry", "loads", "loads_many",
+        "max_bytes",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -37,6 +41,8 @@ class Codec:
         self._dumps = chosen.dumps
         self.loads = chosen.loads
         """As `decode`, for a payload that is not compressed and has at most `max_bytes`."""
+        self.loads_many = chosen.loads_many
+        """The same for several, by one call; raises Undecodable if that can't be, or any of them gives no value."""
         self._compression = Compression()
         # One comparison on the way of small values: up to here there is neither compression nor a limit.
         self.max_bytes = self._limits.max_bytes
@@ -128,3 +134,6 @@ class _Foreign:
             raise
         except Exception as error:
             raise Undecodable(f"the serializer raised {type(error).__name__}") from error
+
+    def loads_many(self, payloads: Sequence[bytes]) -> list[object]:
+        return list(map(self.loads, payloads))

@@ -27,7 +27,7 @@ it has not checked. What another version of the format wrote is malformed to thi
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -44,11 +44,14 @@ __all__ = [
     "parse",
     "plain",
     "plain_entry",
+    "plain_head",
+    "plain_payloads",
     "render",
 ]
 
 IDENTITY: Final = 9
 """Bytes of kind and nonce."""
+_EPOCH: Final = 16
 _FIXED: Final = 24
 """Bytes before the first number of no fixed length."""
 _VERSION: Final = 1 << 5
@@ -123,9 +126,14 @@ def render(header: Header, payload: bytes) -> bytes:
     )
 
 
-def plain_entry(nonce: bytes, born_ms: int, epoch: bytes, fresh_ms: int, payload: bytes) -> bytes:
+def plain_entry(nonce: bytes, head: bytes, payload: bytes) -> bytes:
     """The bytes of the commonest entry, as `render` gives them: a value, untagged, uncompressed, without extra life."""
-    return b"".join((b"V", nonce, _PLAIN_FLAGS, born_ms.to_bytes(6, "big"), epoch, _varint(fresh_ms), payload))
+    return b"".join((b"V", nonce, head, payload))
+
+
+def plain_head(born_ms: int, epoch: bytes, fresh_ms: int) -> bytes:
+    """What stands between nonce and payload of such an entry."""
+    return b"".join((_PLAIN_FLAGS, born_ms.to_bytes(6, "big"), epoch, _varint(fresh_ms)))
 
 
 def plain(raw: bytes, epoch: bytes | None, loads: Callable[[bytes], object]) -> object:
@@ -143,6 +151,35 @@ def plain(raw: bytes, epoch: bytes | None, loads: Callable[[bytes], object]) -> 
         if at < _FIXED + _MAX_VARINT_BYTES:
             return loads(raw[at + 1 :])
     return NOT_PLAIN
+
+
+def plain_payloads(raws: Sequence[bytes | None], epoch: bytes | None) -> tuple[list[bytes], list[int]]:
+    """Of several, the payloads of those that `plain` would give to `loads`, and the places of all others."""
+    payloads: list[bytes] = []
+    others: list[int] = []
+    append = payloads.append
+    known, start = b"", 0
+    for raw in raws:
+        if start and raw is not None and raw.startswith(known, _EPOCH) and raw[0] == _VALUE and raw[9] == PLAIN_HEAD:
+            append(raw[start:])  # by far the most: times to live recur
+            continue
+        at = 0
+        if raw is not None and len(raw) > _FIXED and raw[0] == _VALUE and raw[9] == PLAIN_HEAD:
+            at = _end_of_life(raw) if raw[_EPOCH:_FIXED] == epoch else 0
+        if raw is None or not at:
+            others.append(len(payloads) + len(others))
+            continue
+        known, start = raw[_EPOCH:at], at
+        append(raw[at:])
+    return payloads, others
+
+
+def _end_of_life(raw: bytes) -> int:
+    """Behind the varint that says for how long an entry is fresh; 0 when it is damaged."""
+    for at in range(_FIXED, min(len(raw), _FIXED + _MAX_VARINT_BYTES)):
+        if raw[at] < 0x80:
+            return at + 1
+    return 0
 
 
 def parse(raw: bytes) -> tuple[Header, bytes]:

@@ -27,8 +27,10 @@ class Serializer(Protocol):
 class MsgpackSerializer:
     """The default: MessagePack with extension types (`docs/reference/values.md`)."""
 
-    __slots__ = ("dumps", "loads")
+    __slots__ = ("dumps", "loads", "loads_many")
 
     def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
         self.dumps = Packer(limits, registry).dumps
-        self.loads = Unpacker(limits, registry).loads
+        unpacker = Unpacker(limits, registry)
+        self.loads = unpacker.loads
+        self.loads_many = unpacker.loads_many

@@ -8,7 +8,7 @@ import os
 from dataclasses import replace
 
 from ..codec import Codec, Undecodable
-from ..codec.envelope import IDENTITY, Header, Kind, Malformed, parse, plain_entry, render
+from ..codec.envelope import IDENTITY, Header, Kind, Malformed, parse, plain_entry, plain_head, render
 from ..model.counters import Counters
 from ..model.entry import Capture, Draft, Entry, Failure
 from ..model.missing import MISSING, MissingType
@@ -104,12 +104,13 @@ class Record:
 class Records:
     """Reads and writes the bytes of entries. Foreign and damaged bytes are None and a count, never an error."""
 
-    __slots__ = ("_codec", "_counters", "loads", "max_bytes")
+    __slots__ = ("_codec", "_counters", "loads", "loads_many", "max_bytes")
 
     def __init__(self, codec: Codec, counters: Counters) -> None:
         self._codec = codec
         self._counters = counters
         self.loads = codec.loads
+        self.loads_many = codec.loads_many
         self.max_bytes = codec.max_bytes
 
     def read(self, raw: bytes) -> Record:
@@ -183,7 +184,8 @@ class Records:
         assert capture.epoch is not None
         payload, compressed = packed
         if not (compressed or draft.extra or capture.tags) and draft.value is not None:
-            return plain_entry(os.urandom(IDENTITY - 1), now_ms, capture.epoch, ttl_ms(draft.ttl) or 0, payload)
+            head = plain_head(now_ms, capture.epoch, ttl_ms(draft.ttl) or 0)
+            return plain_entry(os.urandom(IDENTITY - 1), head, payload)
         kind = Kind.NONE if draft.value is None else Kind.VALUE
         header = Header(kind, os.urandom(IDENTITY - 1), now_ms, capture.epoch, ttl_ms(draft.ttl) or 0)
         header.compressed = compressed

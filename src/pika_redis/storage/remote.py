@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, cast
 
 from ..codec import Undecodable
-from ..codec.envelope import IDENTITY, NOT_PLAIN, plain
+from ..codec.envelope import IDENTITY, NOT_PLAIN, plain, plain_payloads
 from ..errors import CacheServerError
 from ..model.clock import Clock
 from ..model.counters import Counters
@@ -140,17 +140,28 @@ class RemoteStore:
         if near.tracks:
             return [self._fresh_value(record) for record in await self._reader.read_many(keys)]
         *raws, epoch = cast("list[Any]", await near.node.call(("MGET", *keys, self._epoch_key)))
-        current, opened = nonce_in(epoch), self._plain
-        values = [MISSING if raw is None else opened(raw, current) for raw in raws]
-        rest = {at: raws[at] for at, value in enumerate(values) if value is NOT_PLAIN}
+        values, rest = self._values(raws, nonce_in(epoch))
         if rest:
             if self._nears.get().tracks:  # connected meanwhile
                 records = await self._reader.read_many([keys[at] for at in rest])
             else:
-                records = await self._reader.consider(near, list(rest.values()), epoch)
+                records = await self._reader.consider(near, [raws[at] for at in rest], epoch)
             for at, record in zip(rest, records, strict=True):
                 values[at] = self._fresh_value(record)
         return values
+
+    def _values(self, raws: Sequence[bytes | None], epoch: bytes | None) -> tuple[list[object], list[int]]:
+        """The values of the commonest entries, unpacked together, MISSING for None, and the places of all others."""
+        payloads, others = plain_payloads(raws, epoch)
+        try:
+            values = self._records.loads_many(payloads)
+        except Undecodable:
+            plain = self._plain
+            values = [MISSING if raw is None else plain(raw, epoch) for raw in raws]
+            return values, [at for at, value in enumerate(values) if value is NOT_PLAIN]
+        for at in others:
+            values.insert(at, MISSING)
+        return values, [at for at in others if raws[at] is not None]
 
     def _plain(self, raw: bytes, epoch: bytes | None) -> object:
         """The value of the commonest entry, else `NOT_PLAIN`."""
@@ -343,3 +354,11 @@ class ServerOnlyStore(RemoteStore):
 
     def hit(self, key: str, refresh_ms: float, share: bool = False) -> MissingType:
         return MISSING
+
+    async def get_many(self, keys: Sequence[str]) -> list[object]:
+        if len(keys) <= _CHUNK:
+            return await self._read_values(keys) if keys else []
+        values: list[object] = []
+        for start in range(0, len(keys), _CHUNK):
+            values += await self._read_values(keys[start : start + _CHUNK])
+        return values

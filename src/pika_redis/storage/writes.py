@@ -9,9 +9,11 @@ The replies are seen in the parser: there the copies of the keys end, and the jo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, cast
 
+from ..codec.envelope import IDENTITY, plain_entry, plain_head
 from ..errors import CacheError, CacheUnavailableError
 from ..model.entry import Capture, Draft
 from ..wire.connection import Command, Reply
@@ -30,6 +32,7 @@ __all__ = ["Packed", "Writes"]
 Packed: TypeAlias = tuple[str, Draft, bytes | tuple[bytes, bool]]
 """A key, what is to stand there, and its bytes: those of a counter, or a payload and whether it is compressed."""
 _CHUNK = 1000
+_NONCE = IDENTITY - 1
 _ROUNDS = 8
 
 
@@ -138,7 +141,7 @@ class Writes:
     ) -> tuple[list[Reply], Capture]:
         """The same where there is no nonce but the epoch's: by far the most."""
         seen = _UntaggedWritten(near, [key for key, _, _ in packed], self._epoch_key)
-        commands = self.commands(packed, capture)
+        commands = self._untagged_commands(packed, capture)
         commands.append(("MGET", self._epoch_key))
         replies = await near.node.call_many(commands, Repeat.UNSENT, seen)
         checked([replies.pop()])
@@ -171,6 +174,29 @@ class Writes:
             commands.append(("SET", key, ready) if limit is None else ("SET", key, ready, "PX", limit))
         return commands
 
+    def _untagged_commands(self, packed: Sequence[Packed], capture: Capture) -> list[Command]:
+        """The same where there is no nonce but the epoch's; what many have in common is made once."""
+        assert capture.epoch is not None
+        now, seal = self._nears.get().node.server_ms(), self._records.seal
+        random = os.urandom(_NONCE * len(packed))
+        nonces = [random[at : at + _NONCE] for at in range(0, len(random), _NONCE)]
+        commands: list[Command] = []
+        ttl, limit, head = -1.0, None, b""
+        for (key, draft, ready), nonce in zip(packed, nonces, strict=True):
+            if draft.ttl != ttl:
+                ttl, limit = draft.ttl, ttl_ms(draft.ttl)
+                head = plain_head(now, capture.epoch, limit or 0)
+            if isinstance(ready, tuple):
+                payload, compressed = ready
+                if compressed or draft.extra or draft.value is None:
+                    entry = seal(draft, ready, capture, now)
+                else:
+                    entry = plain_entry(nonce, head, payload)
+            else:
+                entry = ready
+            commands.append(("SET", key, entry) if limit is None else ("SET", key, entry, "PX", limit))
+        return commands
+
 
 class _UntaggedWritten:
     """Sees, in the parser, the replies to the write of untagged keys and to the read of the epoch behind it."""
@@ -186,8 +212,9 @@ class _UntaggedWritten:
 
     def __call__(self, replies: Reply) -> Reply:
         near, keys = self._near, self._keys
+        changed = near.changed
         for key in keys:
-            near.changed(key)
+            changed(key)
         near.journal.forget(keys)
         nonces = cast("list[Reply]", replies)[-1]
         if isinstance(nonces, list):
