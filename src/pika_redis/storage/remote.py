@@ -9,6 +9,7 @@ reply to an own write ends the copies of its keys in the parser (see `near`).
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -108,22 +109,44 @@ class RemoteStore:
         near = self._nears.get()
         if near.tracks or strict:
             return self._fresh_value(await self._reader.read(key, strict=strict))
-        command = ("MGET", key, self._epoch_key)
         try:
-            reply: Any = await near.node.connection.call(command)
+            reply = await self.ask(near, key)
         except Disconnected as lost:
-            reply = await near.node.again(lambda: near.node.connection.call(command), lost, Repeat.ALWAYS)
+            reply = await self.ask_again(near, key, lost)
+        value = self.plain_value(reply)
+        return value if value is not NOT_PLAIN else await self.considered(near, key, reply)
+
+    def ask(self, near: Near, key: str) -> asyncio.Future[Any]:
+        """Ask a server that doesn't tell of changes what a key holds. Raises Disconnected.
+
+        `Tiers.get` takes the same steps as `get`, without its frame.
+        """
+        return near.node.connection.call(("MGET", key, self._epoch_key))
+
+    async def ask_again(self, near: Near, key: str, lost: Disconnected) -> Any:  # noqa: ANN401 (as `ask`)
+        """The same, after that brought no answer. Raises CacheUnavailableError."""
+        return await near.node.again(lambda: self.ask(near, key), lost, Repeat.ALWAYS)
+
+    def plain_value(self, reply: Sequence[Any]) -> object:
+        """The value, if it is the commonest entry, or MISSING; else `NOT_PLAIN`."""
         raw, epoch = reply
         if raw is None:
             return MISSING
         if epoch != self._epoch[0]:
             self._epoch = (epoch, nonce_in(epoch))
-        value = self._plain(raw, self._epoch[1])
-        if value is not NOT_PLAIN:
-            return value
+        if len(raw) > self._max_bytes:
+            return NOT_PLAIN
+        try:
+            return plain(raw, self._epoch[1], self._loads)
+        except Undecodable:
+            self._counters.undecodable += 1
+            return MISSING
+
+    async def considered(self, near: Near, key: str, reply: Sequence[Any]) -> object:
+        """What `get` gives for a reply that is not plain."""
         if self._nears.get().tracks:  # connected meanwhile: of a server that tells one learns in the parser only
             return self._fresh_value(await self._reader.read(key))
-        (record,) = await self._reader.consider(near, [raw], epoch)
+        (record,) = await self._reader.consider(near, [reply[0]], reply[1])
         return self._fresh_value(record)
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -140,7 +163,7 @@ class RemoteStore:
         if near.tracks:
             return [self._fresh_value(record) for record in await self._reader.read_many(keys)]
         *raws, epoch = cast("list[Any]", await near.node.call(("MGET", *keys, self._epoch_key)))
-        values, rest = self._values(raws, nonce_in(epoch))
+        values, rest = self._values(raws, epoch)
         if rest:
             if self._nears.get().tracks:  # connected meanwhile
                 records = await self._reader.read_many([keys[at] for at in rest])
@@ -150,28 +173,17 @@ class RemoteStore:
                 values[at] = self._fresh_value(record)
         return values
 
-    def _values(self, raws: Sequence[bytes | None], epoch: bytes | None) -> tuple[list[object], list[int]]:
+    def _values(self, raws: Sequence[bytes | None], epoch: Reply) -> tuple[list[object], list[int]]:
         """The values of the commonest entries, unpacked together, MISSING for None, and the places of all others."""
-        payloads, others = plain_payloads(raws, epoch)
+        payloads, others = plain_payloads(raws, nonce_in(epoch))
         try:
             values = self._records.loads_many(payloads)
         except Undecodable:
-            plain = self._plain
-            values = [MISSING if raw is None else plain(raw, epoch) for raw in raws]
+            values = [self.plain_value((raw, epoch)) for raw in raws]
             return values, [at for at, value in enumerate(values) if value is NOT_PLAIN]
         for at in others:
             values.insert(at, MISSING)
         return values, [at for at in others if raws[at] is not None]
-
-    def _plain(self, raw: bytes, epoch: bytes | None) -> object:
-        """The value of the commonest entry, else `NOT_PLAIN`."""
-        if len(raw) > self._max_bytes:
-            return NOT_PLAIN
-        try:
-            return plain(raw, epoch, self._loads)
-        except Undecodable:
-            self._counters.undecodable += 1
-            return MISSING
 
     async def get_with_ttl(self, key: str) -> tuple[object, float | None]:
         _, value, left = await self._look(key)

@@ -20,12 +20,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from ..codec.envelope import NOT_PLAIN
 from ..errors import CacheServerError, CacheUnavailableError, OverloadedError
 from ..model.entry import Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport, HealthStatus
-from ..wire.replies import LoginDenied
+from ..wire.replies import Disconnected
 from .degraded import Degraded
+from .faults import FULL, GONE, is_the_servers_fault
 from .memory import MemoryStore
 from .remote import RemoteStore
 from .shelf import Slot
@@ -33,13 +35,8 @@ from .shelf import Slot
 __all__ = ["Tiers"]
 
 T = TypeVar("T")
-_GONE: Final = (CacheUnavailableError, LoginDenied)
-"""The errors by which a server is gone."""
 _HERE: Final = object()
 """What holds and finds of memory carry, so that they find back to it."""
-_FULL: Final = "OOM"
-_REFUSED: Final = frozenset({"MISCONF", "NOREPLICAS", "READONLY"})
-"""What a server answers that does not write for anybody at present."""
 
 
 class Tiers:
@@ -68,11 +65,19 @@ class Tiers:
     # -- reading ----------------------------------------------------------------------------------------------
 
     async def get(self, key: str, *, strict: bool = False) -> object:
-        standing = self._nears.get().standing
-        if not standing.cut:
+        near = self._nears.get()
+        if not near.standing.cut:
+            server = self._server
             try:
-                return await self._server.get(key, strict=strict)
-            except _GONE as error:
+                if near.tracks or strict:
+                    return await server.get(key, strict=strict)
+                try:
+                    reply = await server.ask(near, key)
+                except Disconnected as lost:
+                    reply = await server.ask_again(near, key, lost)
+                value = server.plain_value(reply)
+                return value if value is not NOT_PLAIN else await server.considered(near, key, reply)
+            except GONE as error:
                 self._fail(error, (key,))
         return MISSING if strict else await self._at_hand(key)
 
@@ -80,7 +85,7 @@ class Tiers:
         if not self._nears.get().standing.cut:
             try:
                 return await self._server.get_many(keys)
-            except _GONE as error:
+            except GONE as error:
                 self._fail(error, keys)
         return await self._many_at_hand(keys)
 
@@ -100,7 +105,7 @@ class Tiers:
         if not self._is_cut((key,)):
             try:
                 return await self._server.fetch(key, tags, strict=strict)
-            except _GONE as error:
+            except GONE as error:
                 self._fail(error, (key,))
         return await self._found_here(key, tags, strict)
 
@@ -108,7 +113,7 @@ class Tiers:
         if not self._nears.get().standing.cut:
             try:
                 return await self._server.fetch_many(keys)
-            except _GONE as error:
+            except GONE as error:
                 self._fail(error, keys)
         return await self._many_found_here(keys)
 
@@ -151,7 +156,7 @@ class Tiers:
         if found.body is not _HERE:
             try:
                 return await self._server.begin(key, found, terms)
-            except _GONE as error:
+            except GONE as error:
                 self._fail(error, (key,))
             found = await self._memory.fetch(key, terms.tags)
         if not self._is_cut((key,)):
@@ -185,7 +190,7 @@ class Tiers:
         """What the store says of a load that it knows of; when it is gone that is noted, and raised."""
         try:
             return await ask
-        except _GONE as error:
+        except GONE as error:
             self._note(error, keys)
             raise
 
@@ -196,7 +201,7 @@ class Tiers:
             failed = await self._server.write(items)
         except (CacheUnavailableError, CacheServerError) as error:
             failed = dict.fromkeys([key for key, _ in items], error)
-        refused = [key for key, error in failed.items() if _is_the_servers_fault(error)]
+        refused = [key for key, error in failed.items() if is_the_servers_fault(error)]
         if refused:
             await self._give_up(refused, failed[refused[0]])
         if self._nears.get().is_cut:
@@ -207,7 +212,7 @@ class Tiers:
 
     async def _give_up(self, keys: Sequence[str], error: Exception) -> None:
         """These could not be written: what the server has there is older, and goes."""
-        if isinstance(error, CacheServerError) and error.code == _FULL:
+        if isinstance(error, CacheServerError) and error.code == FULL:
             self._degraded.could_not_store(error)
             await self.delete(keys)
         else:
@@ -322,7 +327,7 @@ class Tiers:
         if not self._is_cut(keys):
             try:
                 return await ask()
-            except _GONE as error:
+            except GONE as error:
                 self._fail(error, keys)
         return await otherwise()
 
@@ -341,7 +346,7 @@ class Tiers:
         try:
             return await change()
         except (CacheUnavailableError, CacheServerError) as error:
-            if not _is_the_servers_fault(error):
+            if not is_the_servers_fault(error):
                 raise
             self._miss(keys, error)
         return without
@@ -356,7 +361,7 @@ class Tiers:
         """What the server says. Raises CacheUnavailableError when it can't."""
         try:
             return await ask
-        except _GONE as error:
+        except GONE as error:
             self._fail(error, keys)
             if isinstance(error, CacheUnavailableError):
                 raise
@@ -389,10 +394,3 @@ async def _none() -> int:
 def _presumed(outcome: Outcome) -> Outcome:
     """What became of a load, as far as this process can know it alone."""
     return Outcome.PRESUMED if outcome in (Outcome.STORED, Outcome.CURRENT) else outcome
-
-
-def _is_the_servers_fault(error: Exception) -> bool:
-    """Whether a change failed for a reason that lies with the server, and not with what was asked."""
-    if isinstance(error, CacheServerError):
-        return error.code in _REFUSED or error.code == _FULL or isinstance(error, LoginDenied)
-    return isinstance(error, CacheUnavailableError)
