@@ -4,6 +4,7 @@
 SHELL  := /bin/sh
 PYTHON ?= python3.13 python3.12 python3.11 python3.14 python3 python
 VENV   ?= .venv
+COMPILED ?= .venv-compiled
 ARGS   ?=
 JOBS   ?= 2
 SECONDS ?= 300
@@ -19,7 +20,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-all slice unit check lint types layers fix bench counts chaos lock clean
+.PHONY: help demo test test-all slice unit compiled check lint types layers fix bench counts chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -39,6 +40,16 @@ slice: $(VENV)/.ready-dev ## the slow tests that .ci/run runs too
 
 unit: $(VENV)/.ready-test ## the fast tests that need no server
 	@$(PYTEST) -m "not slow and not valkey and not redis" --ignore=tests/house $(ARGS)
+
+compiled: ## build the package with compiled modules, and run the tests that they concern (needs a C compiler)
+	@$(MAKE) --no-print-directory VENV=$(COMPILED) $(COMPILED)/.ready-compiled
+	@rm -rf build/compiled
+	@HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(COMPILED)/bin/uv --quiet build --no-build-isolation --python $(COMPILED)/bin/python \
+		--out-dir build/compiled
+	@$(COMPILED)/bin/uv --quiet pip install --python $(COMPILED)/bin/python --no-deps --reinstall build/compiled/*.whl
+	@$(COMPILED)/bin/python -c 'from pika_redis.codec import envelope as e, unpacker as u; print(e.__file__); \
+		raise SystemExit(e.__file__.endswith(".py") or u.__file__.endswith(".py"))'
+	@$(COMPILED)/bin/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" tests/codec tests/conformance $(ARGS)
 
 check: lint types layers ## lint, formatting, types, layers
 
@@ -67,7 +78,7 @@ chaos: $(VENV)/.ready-test ## the soak: a fleet while servers and network fail (
 	@$(BIN)/python -m pika_redis.testing.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 clean: ## remove environments, caches and build products
-	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .venv .venv-* src/*.so src/pika_redis/*/*.so .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- environments -----------------------------------------------------------------------------------------------------
@@ -116,6 +127,8 @@ COMPILE  = $(UV) pip compile pyproject.toml --universal --python-version 3.11 --
 lock: $(VENV)/.ready-uv ## write requirements/*.txt from pyproject.toml
 	@$(COMPILE) --group build --extra demo --group test --group lint --group bench -o requirements/dev.txt >/dev/null
 	@$(COMPILE) --group build --extra demo --group test -c requirements/dev.txt -o requirements/test.txt >/dev/null
+	@$(COMPILE) --group build --extra demo --group test --group compiled -c requirements/dev.txt \
+		-o requirements/compiled.txt >/dev/null
 	@$(COMPILE) --group build --extra demo -c requirements/dev.txt -o requirements/demo.txt >/dev/null
 	@$(UV) pip compile --group uv --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		$(UPGRADE) -o requirements/uv.txt >/dev/null
