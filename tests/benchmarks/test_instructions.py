@@ -37,4 +37,5 @@ def test_instructions_are_counted_and_repeat() -> None:
     assert first.keys() == second.keys()
     for name, count in first.items():
         assert count > 500, name
-        assert second[name] == pytest.approx(count, rel=TOLERANCE), name
+        spread = 2 * TOLERANCE if "copy" in name else TOLERANCE  # of copies a part depends on where they lie in memory
+        assert second[name] == pytest.approx(count, rel=spread), name
