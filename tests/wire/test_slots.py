@@ -186,3 +186,33 @@ async def test_who_waits_longer_than_so_many_ticks_leaves() -> None:
     assert len(line) == 1
     assert [one.commands for one in line.dissolve()] == [(("GET", "b"),)]
     assert line.head() is None
+
+
+async def test_who_goes_on_in_another_line_has_waited_there_too() -> None:
+    line, other = Line(), Line()
+    line.join(Waiter((future(),), (("GET", "a"),)))
+    assert list(line.age(3)) == list(line.age(3)) == []
+    assert list(other.age(3)) == []
+    for waiter in line.dissolve():
+        other.join(waiter)
+    assert list(other.age(3)) == []
+    (left,) = other.age(3)
+    assert left.commands == (("GET", "a"),)
+
+
+async def test_time_passes_at_the_same_cost_however_many_wait() -> None:
+    line = Line()
+    looked = 0
+
+    class Looked(Waiter):
+        def has_left(self) -> bool:
+            nonlocal looked
+            looked += 1
+            return False
+
+    for _ in range(1_000):
+        line.join(Looked((), ()))
+    for _ in range(8):
+        assert list(line.age(8)) == []
+    assert looked == 8
+    assert len(list(line.age(8))) == 1_000

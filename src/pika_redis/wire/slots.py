@@ -123,7 +123,10 @@ class Waiter:
 
     slots: Sequence[Slot]
     commands: Sequence[Command]
-    ticks: int = 0
+    waited: int = 0
+    """Ticks in lines that it has left."""
+    since: int = 0
+    """The tick of its line at which it would have joined, had it waited there all the time."""
 
     def has_left(self) -> bool:
         """Whether nobody waits for any of the replies any more."""
@@ -147,15 +150,17 @@ class Waiter:
 class Line:
     """Callers that wait for room: first come, first served. Who was cancelled is skipped."""
 
-    __slots__ = ("_waiters",)
+    __slots__ = ("_tick", "_waiters")
 
     def __init__(self) -> None:
         self._waiters: deque[Waiter] = deque()
+        self._tick = 0
 
     def __len__(self) -> int:
         return len(self._waiters)
 
     def join(self, waiter: Waiter) -> None:
+        waiter.since = self._tick - waiter.waited
         self._waiters.append(waiter)
 
     def head(self) -> Waiter | None:
@@ -171,9 +176,8 @@ class Line:
 
     def age(self, most: int) -> Iterator[Waiter]:
         """One tick passes: those who have waited for more than `most` leave."""
-        for other in self._waiters:
-            other.ticks += 1
-        while (waiter := self.head()) is not None and waiter.ticks > most:
+        self._tick += 1
+        while (waiter := self.head()) is not None and self._tick - waiter.since > most:
             self.leave()
             yield waiter
 
@@ -181,4 +185,5 @@ class Line:
         """Everybody leaves."""
         while (waiter := self.head()) is not None:
             self.leave()
+            waiter.waited = self._tick - waiter.since
             yield waiter
