@@ -93,11 +93,20 @@ async def test_many_who_wait_equally_long_share_a_timer() -> None:
 @in_virtual_time
 async def test_nobody_is_kept_much_above_his_patience() -> None:
     loop = asyncio.get_running_loop()
+    began = loop.time()
     crowd = Crowd(loop)
+    for seconds in (0.0001, 0.5003, 1.99999):
+        await crowd.wait(seconds)
+        assert loop.time() - began == pytest.approx(seconds, abs=1e-6)  # alone: to the point
+        began = loop.time()
+    other = asyncio.create_task(crowd.wait(1_000))
+    await settled()
     for seconds in (0.0001, 0.5003, 1.99999):
         began = loop.time()
         await crowd.wait(seconds)
         assert seconds <= loop.time() - began <= seconds + 1 / 64
+    crowd.wake()
+    await other
 
 
 @in_virtual_time

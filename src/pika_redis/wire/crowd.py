@@ -1,8 +1,8 @@
 """Many who wait for one thing, each for a time of its own.
 
 Coming and leaving costs the same however many they are: a shared future doesn't do, since who stops waiting for it is
-looked for among all the others. And those whose patience ends at about the same time share one timer. A hundred
-thousand callers of a server that is gone would else spend most of their time on the loop's heap.
+looked for among all the others. And those whose patience ends at about the same time share one timer, but for one who
+waits alone. A hundred thousand callers of a server that is gone would else spend most of their time on the loop's heap.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Crowd:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._groups: dict[float, tuple[_Group, asyncio.TimerHandle | None]] = {}  # by the tick at which they give up
+        self._groups: dict[float, tuple[_Group, asyncio.TimerHandle | None]] = {}  # by the time when they give up
         self._size = 0
 
     def __len__(self) -> int:
@@ -36,9 +36,11 @@ class Crowd:
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        tick = math.ceil((self._loop.time() + seconds) * _TICKS) if math.isfinite(seconds) else math.inf
+        due = self._loop.time() + seconds
+        if self._size and math.isfinite(due):
+            due = math.ceil(due * _TICKS) / _TICKS
         waiter: asyncio.Future[None] = self._loop.create_future()
-        group = self._group(tick)
+        group = self._group(due)
         group[waiter] = None
         self._size += 1
         try:
@@ -47,27 +49,27 @@ class Crowd:
             self._size -= 1
             del group[waiter]
             if not group:
-                self._part(tick)
+                self._part(due)
 
     def wake(self) -> None:
         """What they wait for is there."""
         for group, _ in self._groups.values():
             _wake(group)
 
-    def _group(self, tick: float) -> _Group:
-        found = self._groups.get(tick)
+    def _group(self, due: float) -> _Group:
+        found = self._groups.get(due)
         if found is not None:
             return found[0]
         group: _Group = {}
         timer = None
-        if tick != math.inf:
-            timer = self._loop.call_at(tick / _TICKS, _wake, group, context=contextvars.Context())
-        self._groups[tick] = group, timer
+        if due != math.inf:
+            timer = self._loop.call_at(due, _wake, group, context=contextvars.Context())
+        self._groups[due] = group, timer
         return group
 
-    def _part(self, tick: float) -> None:
+    def _part(self, due: float) -> None:
         """The last of a group has left."""
-        _, timer = self._groups.pop(tick)
+        _, timer = self._groups.pop(due)
         if timer is not None:
             timer.cancel()
 
