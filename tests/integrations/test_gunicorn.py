@@ -66,6 +66,7 @@ async def gunicorn(folder: Path, url: str, prefix: str) -> AsyncIterator[tuple[a
         cwd=folder,
         env={**os.environ, "PYTHONPATH": SOURCE, "URL": url, "PREFIX": prefix},
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         yield master, f"http://{address}"
@@ -75,7 +76,7 @@ async def gunicorn(folder: Path, url: str, prefix: str) -> AsyncIterator[tuple[a
         assert [line for line in complaints(said.decode()).splitlines() if "was sent SIGKILL" not in line] == []
     finally:
         if master.returncode is None:
-            master.kill()
+            os.killpg(master.pid, signal.SIGKILL)  # its workers too
             await master.communicate()
 
 
