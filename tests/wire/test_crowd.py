@@ -120,3 +120,25 @@ async def test_endless_patience_needs_no_timer() -> None:
     crowd.wake()
     await waiting
     assert len(crowd) == 0
+
+
+@in_virtual_time
+async def test_who_comes_when_a_timer_has_just_rung_early_has_one_of_his_own() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    crowd = Crowd(loop)
+    waiting = [asyncio.create_task(crowd.wait(seconds)) for seconds in (100, 1)]
+    await settled()
+    due = min(crowd._groups)
+    _, timer = crowd._groups[due]
+    assert timer is not None
+    timer.cancel()
+    loop.now = due - 0.0001
+    late = asyncio.create_task(crowd.wait(0.00005))  # its turn comes before that of who is woken
+    crowd._end(due)  # as a loop does that counts in milliseconds
+    await asyncio.wait_for(late, 5)
+    await waiting[1]
+    assert loop.now <= due + 1 / 64
+    crowd.wake()
+    await waiting[0]
+    assert (len(crowd), crowd._groups) == (0, {})

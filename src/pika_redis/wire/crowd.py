@@ -48,7 +48,7 @@ class Crowd:
         finally:
             self._size -= 1
             del group[waiter]
-            if not group:
+            if not group and due in self._groups and self._groups[due][0] is group:
                 self._part(due)
 
     def wake(self) -> None:
@@ -63,9 +63,14 @@ class Crowd:
         group: _Group = {}
         timer = None
         if due != math.inf:
-            timer = self._loop.call_at(due, _wake, group, context=contextvars.Context())
+            timer = self._loop.call_at(due, self._end, due, context=contextvars.Context())
         self._groups[due] = group, timer
         return group
+
+    def _end(self, due: float) -> None:
+        """Their patience is over. A loop may say so a little early: who comes now with as much is none of them."""
+        group, _ = self._groups.pop(due)
+        _wake(group)
 
     def _part(self, due: float) -> None:
         """The last of a group has left."""
