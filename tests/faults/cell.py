@@ -23,6 +23,8 @@ __all__ = ["Cell", "open_cell"]
 ResultT = TypeVar("ResultT")
 STALL = 0.4
 """Callers stop waiting for a silent server after this time."""
+PATIENT = 2.0
+"""The same where the server answers reads all the while: a busy machine must not look like a silent server."""
 BOUND = 4.0
 """No call takes that long: it is many times the stall, and less than the command timeout, which is not for callers."""
 HEALED_WITHIN = 30.0
@@ -48,15 +50,18 @@ class Cell:
         """All that was said to callers: it must hold no secret."""
 
     async def prepare(self) -> None:
-        """Everybody has read what it will ask for, and the replicas have it too.
+        """Everybody is connected and has read what it will ask for, and the replicas have it too.
 
         On a busy machine a call may take longer than the short stall limit: then it is done again.
         """
         async with asyncio.timeout(HEALED_WITHIN):
+            await self._healthy()
             while not await self._prepared():
-                for service in self.of.values():
-                    await until_healthy(service)
+                await self._healthy()
         await asyncio.to_thread(self.victim.replicate)
+
+    async def _healthy(self) -> None:
+        await asyncio.gather(*[until_healthy(service, within=HEALED_WITHIN) for service in self.of.values()])
 
     async def _prepared(self) -> bool:
         first = self.of["setter"]
@@ -145,7 +150,7 @@ class Cell:
     async def afterwards(self) -> None:
         """The server is used again, and whoever asks finds what the promise allows."""
         self.texts += [(await service.health_check()).detail for service in self.of.values()]
-        await asyncio.gather(*[until_healthy(service, within=HEALED_WITHIN) for service in self.of.values()])
+        await self._healthy()
         stranger = self.of["stranger"]
         if self.fault.succeeded:
             await self._told_to_the_successor()
@@ -190,7 +195,7 @@ class Cell:
 
 @contextlib.asynccontextmanager
 async def open_cell(fault: Fault, victim: Victim, prefix: str) -> AsyncIterator[Cell]:
-    """Services that are connected; behind them nothing is left running."""
+    """Services for each role; behind them nothing is left running."""
     before = asyncio.all_tasks()
     async with contextlib.AsyncExitStack() as stack:
         services: dict[str, RedisService] = {}
@@ -200,8 +205,7 @@ async def open_cell(fault: Fault, victim: Victim, prefix: str) -> AsyncIterator[
                     victim.stage.url,
                     key_prefix=prefix,
                     l1=role != "reader",
-                    stall_timeout=STALL,
-                    lazy_connect=False,
+                    stall_timeout=PATIENT if fault.reads else STALL,
                     on_unavailable="raise" if role == "asker" else "degrade",
                     retry_attempts=0 if role == "asker" else 3,
                 )
