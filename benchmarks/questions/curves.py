@@ -3,7 +3,7 @@
 Keys: a look-up of one of 100 to 100 000 keys in random order, answered by a copy in memory, and a read of one of as
 many from the server by 100 tasks. Tags: the same, and a write, for entries that carry none to 16 tags. What tasks
 cost is in the question of reads a second, processes in that of a working day, connections in that of an invalidation
-and its listeners, memory in the question of memory. A flat line is what one hopes for.
+and its listeners, memory in those of memory and of a footprint. A flat line is what one hopes for.
 """
 
 from __future__ import annotations

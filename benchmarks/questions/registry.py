@@ -26,6 +26,7 @@ QUESTIONS: dict[str, str] = {
     "tags": "benchmarks.questions.tags",
     "fan_out": "benchmarks.questions.fan_out",
     "memory": "benchmarks.questions.memory",
+    "footprint": "benchmarks.questions.footprint",
     "outage": "benchmarks.questions.outage",
     "imports": "benchmarks.questions.imports",
     "cpu": "benchmarks.questions.cpu",

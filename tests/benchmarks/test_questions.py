@@ -20,6 +20,7 @@ EXPECTED = {
     "stampede": (2, {OURS, "cashews, lock=True"}),
     "tags": (1, {OURS, "cashews, delete_tags"}),
     "fan_out": (1, {"the call returns", "server time"}),
+    "footprint": (5, {OURS, "redis-py"}),
     "cpu": (1, {OURS, "redis-py"}),
     "curves": (2, {"get from the server"}),
 }
