@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from pika_redis import DO_NOT_STORE, CacheUnavailableError, RedisService
-from pika_redis.testing import EmbeddedServer, FaultyWire
+from pika_redis.testing import EmbeddedServer, FaultyWire, until_healthy
 
 from ..wire.fake_server import Relay
 from ..wire.timing import turned
@@ -35,7 +35,8 @@ def is_leased(own: EmbeddedServer, key: str) -> bool:
 async def test_a_load_that_ends_while_the_server_is_gone_gives_its_lease_back_later(
     own: EmbeddedServer, end: object, mode: str
 ) -> None:
-    async with RedisService(own.url, stall_timeout=0.05, retry_attempts=0, on_unavailable=mode) as service:  # type: ignore[arg-type]
+    async with RedisService(own.url, stall_timeout=0.1, retry_attempts=0, on_unavailable=mode) as service:  # type: ignore[arg-type]
+        await until_healthy(service)
         source = Source(end, shut=True)
         load = asyncio.create_task(service.get_or_load("k", source, lease=LONG))
         await source.reached.wait()
@@ -78,7 +79,8 @@ async def test_a_load_that_ends_while_the_server_refuses_everything_gives_its_le
 async def test_a_lease_that_arrives_when_nobody_wants_it_any_more_is_given_back(own: EmbeddedServer) -> None:
     async with Relay(own.port).running() as relay:
         url = f"redis://127.0.0.1:{relay.port}"
-        async with RedisService(url, stall_timeout=0.05) as service:
+        async with RedisService(url, stall_timeout=0.1) as service:
+            await until_healthy(service)
             store, near = server_of(service), near_of(service)
             found = await store.fetch("pika:k", ())
             relay.hold_commands = True
@@ -91,9 +93,9 @@ async def test_a_lease_that_arrives_when_nobody_wants_it_any_more_is_given_back(
 
 
 async def test_a_lease_that_somebody_else_has_by_then_is_left_alone(own: EmbeddedServer) -> None:
-    async with RedisService(own.url, stall_timeout=0.05) as service:
+    async with RedisService(own.url, stall_timeout=0.1) as service:
         near = near_of(service)
-        await service.connect()
+        await until_healthy(service)
         with Raw(own) as shell:
             shell("SET", "pika:k", b"L12345678")
             near.journal.keep_lease("pika:k", b"L87654321")

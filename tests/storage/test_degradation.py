@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from pika_redis import DO_NOT_STORE, CacheUnavailableError, HealthStatus, RedisService
-from pika_redis.testing import EmbeddedServer, FakeClock
+from pika_redis.testing import EmbeddedServer, FakeClock, until_healthy
 
 from ..wire.fake_server import Relay
 from ..wire.timing import turned
@@ -26,6 +26,10 @@ FAULTS: dict[str, tuple[Fault, Fault]] = {
 }
 
 
+STALL = 0.1
+"""Short, since tests wait for it; above what a busy machine makes of an answer."""
+
+
 @pytest.fixture
 def own(start_own: StartOwn) -> EmbeddedServer:
     return start_own({})
@@ -33,7 +37,8 @@ def own(start_own: StartOwn) -> EmbeddedServer:
 
 @pytest.fixture
 async def service(own: EmbeddedServer, clock: FakeClock) -> AsyncIterator[RedisService]:
-    async with RedisService(own.url, clock=clock, stall_timeout=0.05) as service:
+    async with RedisService(own.url, clock=clock, stall_timeout=STALL) as service:
+        await until_healthy(service)
         yield service
 
 
@@ -354,10 +359,11 @@ async def test_calls_do_not_wait_for_a_connection_that_is_tried_again(own: Embed
 async def test_nothing_that_was_invalidated_meanwhile_is_ever_read_again(own: EmbeddedServer) -> None:
     """The server keeps its data, and all reads race against the end of the stall."""
     async with (
-        RedisService(own.url, stall_timeout=0.05, l1=False) as bare,
-        RedisService(own.url, stall_timeout=0.05) as service,
+        RedisService(own.url, stall_timeout=STALL, l1=False) as bare,
+        RedisService(own.url, stall_timeout=STALL) as service,
     ):
         for one in (service, bare):
+            await until_healthy(one)
             for number in range(50):
                 await one.set(f"k{number}", "old", tags=[f"t{number % 10}"])
                 await one.get(f"k{number}")
@@ -474,7 +480,7 @@ def test_a_second_loop_starts_anew(own: EmbeddedServer) -> None:
 
 
 def test_what_a_loop_could_not_invalidate_the_next_one_does(own: EmbeddedServer) -> None:
-    service = RedisService(own.url, stall_timeout=0.05)
+    service = RedisService(own.url, stall_timeout=STALL)
     asyncio.run(service.set("k", "old"))
     own.pause()
     assert asyncio.run(service.delete("k")) is False

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from pika_redis import RedisService
-from pika_redis.testing import EmbeddedServer
+from pika_redis.testing import EmbeddedServer, until_healthy
 
 from ..wire.timing import turned
 from .conftest import StartOwn
@@ -32,8 +32,8 @@ def own(start_own: StartOwn) -> EmbeddedServer:
 @pytest.fixture
 async def service(own: EmbeddedServer) -> AsyncIterator[RedisService]:
     """Copies are made of what it reads; of what it wrote there are none."""
-    async with RedisService(own.url, stall_timeout=0.05) as service:
-        await service.connect()
+    async with RedisService(own.url, stall_timeout=0.1) as service:
+        await until_healthy(service)
         await service.set("k", "old")
         assert await service.get("absent") is None
         yield service

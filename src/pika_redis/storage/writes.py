@@ -4,21 +4,22 @@ Strategy. An entry needs the nonces that are current *now*. They are sent as rem
 behind it in the same batch; when that shows that they were not current, the write is repeated under the right ones. So
 what is stored is current when the call returns, though nothing was asked before.
 
+Single writes of the same turn of the loop share that read (see `turn`), those of a page are made together (`sealing`).
+
 The replies are seen in the parser: there the copies of the keys end, and the journal forgets what was deleted before.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, cast
 
-from ..codec.envelope import IDENTITY, plain_entry, plain_head
 from ..errors import CacheError, CacheUnavailableError
 from ..model.entry import Capture, Draft
-from ..wire.connection import Command, Reply
+from ..wire.connection import Command, Connection, Reply
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
+from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL
 from ..wire.slots import Observer
 from ..wire.stepwise import checked
@@ -26,13 +27,15 @@ from .namespace import Namespace
 from .near import Near
 from .records import Records, ttl_ms
 from .remote_tags import RemoteTags
+from .sealing import Sealing
+from .turn import Turn
 
 __all__ = ["Packed", "Writes"]
 
 Packed: TypeAlias = tuple[str, Draft, bytes | tuple[bytes, bool]]
 """A key, what is to stand there, and its bytes: those of a counter, or a payload and whether it is compressed."""
 _CHUNK = 1000
-_NONCE = IDENTITY - 1
+_CROWD = 16  # writes in one turn, about
 _ROUNDS = 8
 
 
@@ -44,6 +47,7 @@ class Writes:
         self._epoch_key = namespace.epoch_key
         self._records = records
         self._tags = tags
+        self._turn: Turn | None = None
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         """Store; gives what failed. Raises CacheUnavailableError, OutcomeUnknownError, CacheServerError."""
@@ -51,7 +55,7 @@ class Writes:
             near = self._nears.get()
             epoch = near.nonces.at(self._epoch_key).now
             if epoch is not None:
-                return await self._write_one(near, items, Capture(epoch, {}))
+                return await self._write_one(near, items, epoch)
         return await self._write_pages(items)
 
     async def _write_pages(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
@@ -62,24 +66,44 @@ class Writes:
             failed.update(await self._write(items[start : start + _CHUNK]))
         return failed
 
-    async def _write_one(
-        self, near: Near, items: Sequence[tuple[str, Draft]], capture: Capture
-    ) -> Mapping[str, Exception]:
+    async def _write_one(self, near: Near, items: Sequence[tuple[str, Draft]], known: bytes) -> Mapping[str, Exception]:
         """The commonest write, on a path of its own: one untagged item, under an epoch that is known."""
         ((key, draft),) = items
         try:
             ready = self._records.as_counter(draft) or self._records.pack(draft)
         except CacheError as error:
             return {key: error}
-        seen = _UntaggedWritten(near, (key,), self._epoch_key)
-        commands = self.commands(((key, draft, ready),), capture)
-        commands.append(("MGET", self._epoch_key))
-        reply, nonces = await near.node.call_many(commands, Repeat.UNSENT, seen)
-        if isinstance(nonces, Exception):
-            raise nonces
-        if seen.epoch != capture.epoch:  # it was not current
+        connection = near.single.connection
+        if isinstance(connection, Connection) and connection.unsent:  # others call in this turn of the loop too
+            reply, epoch = await self._write_along(near, connection, (key, draft, ready), known)
+        else:
+            command = Sealing(self._records, known, near.node.server_ms(), 1).command(key, draft, ready)
+            seen = _UntaggedWritten(near, (key,), self._epoch_key)
+            reply, nonces = await near.node.call_many((command, ("MGET", self._epoch_key)), Repeat.UNSENT, seen)
+            if isinstance(nonces, Exception):
+                raise nonces
+            epoch = seen.epoch
+        if epoch != known:  # it was not current
             return await self._write(items)
         return {key: reply} if isinstance(reply, Exception) else {}
+
+    async def _write_along(
+        self, near: Near, connection: Connection, one: Packed, epoch: bytes
+    ) -> tuple[Reply, bytes | None]:
+        """Write, with one read of the epoch behind all that write in this turn; gives the reply and what was read."""
+        turn = self._turn
+        if turn is None or not turn.takes(near, connection, epoch):
+            sealing = Sealing(self._records, epoch, near.node.server_ms(), _CROWD)
+            turn = self._turn = Turn(near, connection, self._epoch_key, sealing)
+        key = one[0]
+        command = turn.sealing.command(*one)
+        try:
+            return await turn.write(key, command)
+        except Disconnected as lost:
+            seen = _UntaggedWritten(near, (key,), self._epoch_key)
+            commands = (command, ("MGET", self._epoch_key))
+            replies = await near.single.again(lambda: near.single.ask_many(commands, seen), lost, Repeat.UNSENT)
+            return replies[0], seen.epoch
 
     async def _write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         packed, failed = self._packed(items)
@@ -177,25 +201,8 @@ class Writes:
     def _untagged_commands(self, packed: Sequence[Packed], capture: Capture) -> list[Command]:
         """The same where there is no nonce but the epoch's; what many have in common is made once."""
         assert capture.epoch is not None
-        now, seal = self._nears.get().node.server_ms(), self._records.seal
-        random = os.urandom(_NONCE * len(packed))
-        nonces = [random[at : at + _NONCE] for at in range(0, len(random), _NONCE)]
-        commands: list[Command] = []
-        ttl, limit, head = -1.0, None, b""
-        for (key, draft, ready), nonce in zip(packed, nonces, strict=True):
-            if draft.ttl != ttl:
-                ttl, limit = draft.ttl, ttl_ms(draft.ttl)
-                head = plain_head(now, capture.epoch, limit or 0)
-            if isinstance(ready, tuple):
-                payload, compressed = ready
-                if compressed or draft.extra or draft.value is None:
-                    entry = seal(draft, ready, capture, now)
-                else:
-                    entry = plain_entry(nonce, head, payload)
-            else:
-                entry = ready
-            commands.append(("SET", key, entry) if limit is None else ("SET", key, entry, "PX", limit))
-        return commands
+        sealing = Sealing(self._records, capture.epoch, self._nears.get().node.server_ms(), len(packed))
+        return [sealing.command(*one) for one in packed]
 
 
 class _UntaggedWritten:

@@ -179,6 +179,11 @@ class Connection(asyncio.Protocol):
         return len(self._slots)
 
     @property
+    def unsent(self) -> bool:
+        """Whether calls wait for the end of this turn of the loop, or for the server to take what was sent."""
+        return bool(self._out)
+
+    @property
     def usable(self) -> bool:
         """Whether a call now would be queued, but for lack of room."""
         return self._lost is None and not self._stalled and self._transport is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 from ..errors import (
     AccessDeniedError,
@@ -43,6 +43,12 @@ class Disconnected(CacheUnavailableError):
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
         self.sent = sent
+
+    def __copy__(self) -> Self:
+        """The same for another caller: each attaches its own traceback."""
+        twin = type(self).__new__(type(self), *self.args)
+        vars(twin).update(vars(self))
+        return twin
 
 
 class Full(Disconnected, OverloadedError):
