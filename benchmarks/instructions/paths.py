@@ -73,6 +73,7 @@ async def opened(url: str) -> AsyncIterator[list[Path]]:
             Path(REFERENCE, lambda: bare("k"), 5_000),
             Path("get, copy in memory", lambda: near.get("k"), 3_000),
             Path("get_or_load, copy in memory", lambda: near.get_or_load("k", loaded, tags=["t"]), 2_000),
+            Path("get_or_load with ttl, copy in memory", lambda: near.get_or_load("k", loaded, 600, tags=["t"]), 2_000),
             Path("get, MemoryCacheService", lambda: memory.get("k"), 3_000),
             Path("@cache with one argument, copy in memory", lambda: one("name"), 2_000),
             Path("@cache with five arguments, copy in memory", lambda: five(1, "b", 2.5, d=True), 1_000),

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import decimal
+import enum
 import logging
 import math
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -574,6 +577,44 @@ def test_declared_parameters_make_every_call_request_scoped() -> None:
 # --- the memo
 
 
+class Word(enum.StrEnum):
+    A = "a"
+    B = "b"
+
+
+class OtherWord(enum.StrEnum):
+    A = "a"
+
+
+class Figure(enum.IntEnum):
+    ONE = 1
+
+
+class Permission(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Compared(enum.Enum):
+    """All are equal."""
+
+    ONE = 1
+    TWO = 2
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Compared)
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class Keyed(enum.Enum):
+    ONE = 1
+
+    def __cache_key__(self) -> int:
+        return 7
+
+
 def refuse(*_args: object) -> str:
     raise AssertionError("the key was made anew")
 
@@ -585,6 +626,10 @@ def refuse(*_args: object) -> str:
         (find, (1, True), {}),
         (find, (1.5,), {}),
         (find, (), {"id": None, "language": b"x"}),
+        (find, (uuid.UUID(int=5),), {}),
+        (find, (dt.date(2026, 1, 1), Receiver.NONE), {}),
+        (find, (Word.A, Figure.ONE), {}),
+        (find, (Permission.READ | Permission.WRITE,), {}),
         (Sessions.get, (Sessions(), "a"), {}),
         (Sessions.pair, (Sessions(), "a", 1), {}),
         (Sessions.get, (Sessions(),), {"id": 1}),
@@ -611,9 +656,12 @@ def test_a_key_of_plain_arguments_is_made_once(
         math.nan,
         (1,),
         [1],
-        dt.date(2026, 1, 1),
-        Receiver.NONE,
+        dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        decimal.Decimal("1.0"),
         type("S", (str,), {})("a"),
+        type("D", (dt.date,), {})(2026, 1, 1),
+        Compared.ONE,
+        Keyed.ONE,
     ],
 )
 def test_other_arguments_are_not_remembered(value: object) -> None:
@@ -628,6 +676,16 @@ def test_remembered_keys_tell_numbers_of_other_types_apart() -> None:
     first = [one.key(call, {}) for call in calls]
     assert len(set(first)) == len(calls)
     assert [one.key(call, {}) for call in calls] == first
+
+
+def test_remembered_keys_tell_members_of_enums_from_their_values() -> None:
+    one = maker(find)
+    values = (Word.A, "a", Figure.ONE, 1, True, Receiver.NONE, Receiver.NONE.value, OtherWord.A, Word.B, dt.date.min)
+    calls: list[tuple[object, ...]] = [(value,) for value in values]
+    first = [one.key(call, {}) for call in calls]
+    assert len(set(first)) == len(calls)
+    assert [one.key(call, {}) for call in calls] == first
+    assert [maker(find).key(call, {}) for call in calls] == first
 
 
 def test_remembered_keys_tell_keywords_apart() -> None:

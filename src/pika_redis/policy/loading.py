@@ -35,7 +35,7 @@ __all__ = ["Job", "Loads", "Plan", "draft_of", "value_of"]
 _log = logging.getLogger("pika_redis")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each call, and setting frozen fields takes three times as long
 class Plan:
     """How one call wants its value: resolved options, the entry's tags, and whether its load must stay in its task."""
 

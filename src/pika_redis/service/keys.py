@@ -6,13 +6,17 @@ arguments with their defaults, each in its canonical encoding. So ``f(1)`` and `
 another, and an inherited method has one key a subclass.
 
 Building it takes some ten microseconds, a hit in memory must take two: keys of calls whose arguments are all exact
-str, int, float, bool, bytes or None are remembered. The memo is keyed by the types first and the values then (1 ==
-True, and a `str` subclass may equal a `str`), it never hashes an argument of another type, and it is emptied when full.
+str, int, float, bool, bytes, date, UUID, None or members of plain enums are remembered. The memo is keyed by the types
+first and the values then (1 == True, and a `str` subclass may equal a `str`), it never hashes an argument of another
+type, and it is emptied when full.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
 import logging
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
@@ -42,6 +46,10 @@ MEMO_ENTRIES = 4096
 MEMO_SHAPES = 64
 MEMO_VALUE = 256
 """Longest str or bytes, and most bits of an int, that the memo holds on to."""
+_HARMLESS = frozenset((bool, type(None), uuid.UUID, dt.date))
+"""Immutable, quick to hash, and equal only if their keys are."""
+_COMPARED_BY = frozenset(((object.__eq__, enum.Enum.__hash__), (str.__eq__, str.__hash__), (int.__eq__, int.__hash__)))
+"""How enums compare their members that leave it at that, also those that are strings or numbers."""
 _NOT_STATE = frozenset({"cache_service"})
 
 
@@ -301,7 +309,14 @@ def _is_memorable(value: object) -> bool:
         return len(value) <= MEMO_VALUE  # type: ignore[arg-type]
     if kind is float:  # neither 0.0, which equals -0.0, nor what equals nothing
         return value == value and value != 0.0  # noqa: PLR0124
-    return kind is bool or value is None or (kind is int and value.bit_length() <= MEMO_VALUE)  # type: ignore[attr-defined]
+    if kind is int:
+        return cast("int", value).bit_length() <= MEMO_VALUE
+    return kind in _HARMLESS or (type(kind) is enum.EnumMeta and _is_plain_member(kind))
+
+
+def _is_plain_member(kind: type) -> bool:
+    """Whether members of this enum are equal only to themselves, and their names tell their keys."""
+    return (kind.__eq__, kind.__hash__) in _COMPARED_BY and not hasattr(kind, "__cache_key__")
 
 
 def _checked_prefix(prefix: object) -> str:

@@ -84,7 +84,7 @@ class ReadingThrough(BatchLoads):
             raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
         given = dict(options) if ttl is None else {**options, "ttl": ttl}
         plan = Plan(resolve(self._options, given), check_tags(tags))
-        name = self.name_of(key)
+        name = self._full_names[key] if key.__class__ is str else self.name_of(key)  # no call, as in `get`
         if bypassing.get():
             return await self._reads.uncached(name, loader, plan)
         return await self._reads.get_or_load(name, loader, plan)

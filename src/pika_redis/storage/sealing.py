@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from ..codec.envelope import IDENTITY, plain_entry, plain_head
 from ..model.entry import Capture, Draft
 from ..wire.connection import Command
 from .records import Records, ttl_ms
 
-__all__ = ["Sealing"]
+__all__ = ["Packed", "Sealing"]
 
+Packed: TypeAlias = tuple[str, Draft, bytes | tuple[bytes, bool]]
+"""A key, what is to stand there, and its bytes: those of a counter, or a payload and whether it is compressed."""
 _NONCE = IDENTITY - 1
 
 
@@ -21,8 +25,8 @@ class Sealing:
 
     def __init__(self, records: Records, epoch: bytes, now_ms: int, expected: int) -> None:
         """`now_ms` is the server's time; `expected` how many there will be, about."""
-        self._records = records
         self.epoch = epoch
+        self._records = records
         self._now = now_ms
         self._random = os.urandom(_NONCE * expected)
         self._at = 0
@@ -30,28 +34,26 @@ class Sealing:
         self._limit: int | None = None
         self._head = b""
 
-    def command(self, key: str, draft: Draft, ready: bytes | tuple[bytes, bool]) -> Command:
-        """What stores one: the bytes of a counter, or a payload and whether it is compressed."""
-        if draft.ttl != self._ttl:
-            self._begin_life(draft.ttl)
-        limit = self._limit
-        if isinstance(ready, tuple):
-            payload, compressed = ready
-            if compressed or draft.extra or draft.value is None:
-                entry = self._records.seal(draft, ready, Capture(self.epoch, {}), self._now)
+    def commands(self, packed: Sequence[Packed]) -> list[Command]:
+        """What stores these."""
+        at, limit, head = self._at, self._limit, self._head
+        if at + _NONCE * len(packed) > len(self._random):
+            at, self._random = 0, os.urandom(max(len(self._random), _NONCE * len(packed)))
+        random = self._random
+        commands: list[Command] = []
+        for key, draft, ready in packed:
+            if draft.ttl != self._ttl:
+                self._ttl, limit = draft.ttl, ttl_ms(draft.ttl)
+                head = plain_head(self._now, self.epoch, limit or 0)
+            if isinstance(ready, tuple):
+                payload, compressed = ready
+                if compressed or draft.extra or draft.value is None:
+                    entry = self._records.seal(draft, ready, Capture(self.epoch, {}), self._now)
+                else:
+                    entry = plain_entry(random[at : at + _NONCE], head, payload)
+                    at += _NONCE
             else:
-                entry = plain_entry(self._nonce(), self._head, payload)
-        else:
-            entry = ready
-        return ("SET", key, entry) if limit is None else ("SET", key, entry, "PX", limit)
-
-    def _begin_life(self, ttl: float) -> None:
-        self._ttl, self._limit = ttl, ttl_ms(ttl)
-        self._head = plain_head(self._now, self.epoch, self._limit or 0)
-
-    def _nonce(self) -> bytes:
-        at = self._at
-        if at == len(self._random):
-            self._random += os.urandom(len(self._random))
-        self._at = at + _NONCE
-        return self._random[at : at + _NONCE]
+                entry = ready
+            commands.append(("SET", key, entry) if limit is None else ("SET", key, entry, "PX", limit))
+        self._at, self._limit, self._head = at, limit, head
+        return commands

@@ -12,7 +12,7 @@ The replies are seen in the parser: there the copies of the keys end, and the jo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, cast
+from typing import cast
 
 from ..errors import CacheError, CacheUnavailableError
 from ..model.entry import Capture, Draft
@@ -27,13 +27,11 @@ from .namespace import Namespace
 from .near import Near
 from .records import Records, ttl_ms
 from .remote_tags import RemoteTags
-from .sealing import Sealing
+from .sealing import Packed, Sealing
 from .turn import Turn
 
-__all__ = ["Packed", "Writes"]
+__all__ = ["Writes"]
 
-Packed: TypeAlias = tuple[str, Draft, bytes | tuple[bytes, bool]]
-"""A key, what is to stand there, and its bytes: those of a counter, or a payload and whether it is compressed."""
 _CHUNK = 1000
 _CROWD = 16  # writes in one turn, about
 _ROUNDS = 8
@@ -77,9 +75,11 @@ class Writes:
         if isinstance(connection, Connection) and connection.unsent:  # others call in this turn of the loop too
             reply, epoch = await self._write_along(near, connection, (key, draft, ready), known)
         else:
-            command = Sealing(self._records, known, near.node.server_ms(), 1).command(key, draft, ready)
+            sealing = Sealing(self._records, known, near.node.server_ms(), 1)
+            commands = sealing.commands(((key, draft, ready),))
+            commands.append(("MGET", self._epoch_key))
             seen = _UntaggedWritten(near, (key,), self._epoch_key)
-            reply, nonces = await near.node.call_many((command, ("MGET", self._epoch_key)), Repeat.UNSENT, seen)
+            reply, nonces = await near.node.call_many(commands, Repeat.UNSENT, seen)
             if isinstance(nonces, Exception):
                 raise nonces
             epoch = seen.epoch
@@ -96,7 +96,7 @@ class Writes:
             sealing = Sealing(self._records, epoch, near.node.server_ms(), _CROWD)
             turn = self._turn = Turn(near, connection, self._epoch_key, sealing)
         key = one[0]
-        command = turn.sealing.command(*one)
+        (command,) = turn.sealing.commands((one,))
         try:
             return await turn.write(key, command)
         except Disconnected as lost:
@@ -202,7 +202,7 @@ class Writes:
         """The same where there is no nonce but the epoch's; what many have in common is made once."""
         assert capture.epoch is not None
         sealing = Sealing(self._records, capture.epoch, self._nears.get().node.server_ms(), len(packed))
-        return [sealing.command(*one) for one in packed]
+        return sealing.commands(packed)
 
 
 class _UntaggedWritten:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from datetime import timedelta
 from typing import Any, get_type_hints
 
@@ -235,3 +237,49 @@ def test_whatever_is_given_is_resolved_to_sense_or_refused_by_an_error_of_ours(g
 def test_configuration_errors_are_told_from_single_wrong_values() -> None:
     with pytest.raises(ConfigurationError):
         resolve(DEFAULTS, {"refresh_ahead": 4000})
+
+
+# -- what is asked for again ------------------------------------------------------------------------------------------
+
+
+def test_what_was_resolved_once_is_not_resolved_again() -> None:
+    base = Options(lease=7.0)
+    first = resolve(base, {"ttl": 60, "refresh_ahead": "5s"})
+    assert resolve(base, {"ttl": 60, "refresh_ahead": "5s"}) is first
+    assert resolve(base, {"ttl": 61, "refresh_ahead": "5s"}).ttl == 61
+    assert resolve(Options(), {"ttl": 60, "refresh_ahead": "5s"}).lease == Options().lease
+
+
+def test_what_is_equal_and_of_another_type_is_judged_by_itself() -> None:
+    base = Options()
+    assert resolve(base, {"ttl": 1}).ttl == 1
+    with pytest.raises(ArgumentTypeError):
+        resolve(base, {"ttl": True})
+    assert resolve(base, {"share": True}).share
+    with pytest.raises(ArgumentTypeError):
+        resolve(base, {"share": 1})
+
+
+def test_a_function_is_not_kept_alive_by_the_options_it_was_given_for() -> None:
+    base = Options()
+
+    def store_if(value: object) -> bool:
+        return value is not None
+
+    alive = weakref.ref(store_if)
+    assert resolve(base, {"store_if": store_if}).store_if is store_if
+    del store_if
+    gc.collect()
+    assert alive() is None
+
+
+def test_a_value_that_has_no_hash_is_judged_like_any_other() -> None:
+    with pytest.raises(ArgumentTypeError):
+        resolve(Options(), {"ttl": [60]})
+
+
+def test_endlessly_many_different_options_take_no_endless_room() -> None:
+    base = Options()
+    for ttl in range(1, 2_000):
+        assert resolve(base, {"ttl": ttl}).ttl == ttl
+    assert len(base.remembered) <= 256

@@ -12,8 +12,9 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, TypedDict, cast
+from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 from ...errors import ArgumentTypeError, ConfigurationError
 from ...model.duration import Duration, to_seconds, to_ttl
@@ -91,6 +92,11 @@ class CacheOptions(ServiceOptions, total=False):
     """Parameters of the decorated function that do not enter the key."""
 
 
+_LASTING: Final = frozenset((int, float, str, bool, type(None), timedelta))
+"""Classes of values that may be remembered: they hold on to nothing, and their hash is their content."""
+_MOST_REMEMBERED: Final = 256
+
+
 @dataclass(frozen=True)
 class Options:
     """Resolved options; durations in seconds."""
@@ -133,6 +139,11 @@ class Options:
         """The times around expiry, as the rule for freshness takes them."""
         return Windows(self.refresh_ahead * 1000, self.stale_while_revalidate * 1000, self.stale_if_error * 1000)
 
+    @cached_property
+    def remembered(self) -> dict[object, Options]:
+        """What was resolved over these: a service is asked for the same few again and again."""
+        return {}
+
     def ttl_of(self, value: object) -> float:
         """The time to live of a loaded value; 0 = it is not to be stored."""
         return self.none_ttl if value is None and self.none_ttl is not None else self.ttl
@@ -146,6 +157,20 @@ def resolve(base: Options, given: Mapping[str, object]) -> Options:
     """
     if not given:
         return base
+    kinds = tuple(map(type, given.values()))
+    if not _LASTING.issuperset(kinds):
+        return _laid_over(base, given)
+    asked = (*given, *given.values(), *kinds)  # the kinds too: 1 == True
+    options = base.remembered.get(asked)
+    if options is None:
+        options = _laid_over(base, given)
+        if len(base.remembered) >= _MOST_REMEMBERED:
+            base.remembered.clear()
+        base.remembered[asked] = options
+    return options
+
+
+def _laid_over(base: Options, given: Mapping[str, object]) -> Options:
     changes: dict[str, Any] = {}
     for name, value in given.items():
         check = _CHECKS.get(name)

@@ -12,7 +12,8 @@ from ...wire.steps import Step
 from ..leases import Leases
 from ..near import Near
 from ..remote import RemoteStore
-from ..writes import Packed, Writes
+from ..sealing import Packed
+from ..writes import Writes
 from .keyspace import ClusterKeyspace
 from .reader import ClusterReader
 from .tags import ClusterTags
