@@ -81,7 +81,7 @@ _SLOW_BATCH = (
     "compiled modules), 30 500 to write, where MGET and the codec around the others are C."
 )
 _SLOW_HIT = (
-    "a hit takes 3.6 bare coroutines in instructions; in time the question which event loop runs is a sixth of it on "
+    "a hit takes 3.2 bare coroutines in instructions; in time the question which event loop runs is a sixth of it on "
     "asyncio and two fifths on uvloop, where Python 3.11 asks the operating system."
 )
 _ONE_TASK = "one task waits for the server most of the time: the ratio of two waits differs from run to run by half."
@@ -90,7 +90,7 @@ _SLOW_KEY = (
     "still vouches for the copy; theirs is a tuple or its text, and nobody vouches."
 )
 _SLOW_IMPORT = (
-    "the package loads some 190 modules of its own at once, and makes its dataclasses then; no single one is slow."
+    "the package loads some 170 modules of its own at once, and makes its dataclasses then; no single one is slow."
 )
 _WHY_MISSED = {
     "read-cashews": _SLOW_READ,

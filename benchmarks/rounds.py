@@ -2,8 +2,8 @@
 
 The machines that run this are shared and noisy: half a second of a neighbour's work can halve a figure. Two
 measurements made one after the other suffer alike, so their ratio says more than either of them, and the median of the
-ratios over some rounds more than one. Every second round goes backwards, so that nobody always follows the same
-neighbour.
+ratios over some rounds more than one: many short rounds tell more than few long ones. Every second round goes
+backwards, so that nobody always follows the same neighbour.
 """
 
 from __future__ import annotations
@@ -33,7 +33,12 @@ class Pace:
     @classmethod
     def usual(cls) -> Pace:
         """For figures that are published."""
-        return cls(rounds=5, seconds=0.2)
+        return cls(rounds=15, seconds=0.1)
+
+    @property
+    def few(self) -> int:
+        """How many rounds are enough where no bar hangs on it."""
+        return max(1, self.rounds // 3)
 
     @classmethod
     def hurried(cls) -> Pace:

@@ -23,6 +23,9 @@ _ENOUGH = 0.25
 
 _MOST = 2_000_000
 
+_BREATHS = 50
+"""Turns that the loop gets within a run of operations that follow one another: less than a hundredth of its time."""
+
 
 def in_tasks(operation: Operation, tasks: int) -> Run:
     """A run that lets `tasks` tasks do their share of the operations at once, each starting somewhere else."""
@@ -42,12 +45,18 @@ def in_tasks(operation: Operation, tasks: int) -> Run:
 
 
 def one_by_one(operation: Callable[[], Awaitable[object]]) -> Run:
-    """A run that awaits the operation again and again, with as little around it as can be."""
+    """A run that awaits the operation again and again, with as little around it as can be.
+
+    Now and then the loop gets its turn, as in any service: answers from memory never let it hear from a server.
+    """
 
     async def run(operations: int) -> float:
+        stride, rest = divmod(operations, _BREATHS)
         began = time.perf_counter()
-        for _ in range(operations):
-            await operation()
+        for at in range(_BREATHS):
+            for _ in range(stride + (at < rest)):
+                await operation()
+            await asyncio.sleep(0)
         return time.perf_counter() - began
 
     return run

@@ -85,7 +85,7 @@ async def _contest(peers: Mapping[str, ServerPeer], case: Case, pace: Pace) -> d
         if await read() != values:
             raise AssertionError(f"{name} doesn't give back what it was given")
         contest[name] = await seconds_each(one_by_one(read if case.verb == "get_many" else write), seconds)
-    return await rounds(contest, pace.rounds if judged else min(3, pace.rounds))
+    return await rounds(contest, pace.rounds if judged else pace.few)
 
 
 def _record(number: int) -> dict[str, object]:

@@ -49,12 +49,12 @@ def run(pace: Pace) -> Result:
                 for count in KEYS[:2] if pace.quick else KEYS:
                     await _fill(asking, count, 0)
                     contest = await _reads(copying, asking, count, pace)
-                    by_keys[f"{count}"] = _microseconds(await rounds(contest, min(3, pace.rounds)))
+                    by_keys[f"{count}"] = _microseconds(await rounds(contest, pace.few))
                 for tags in TAGS[:2] if pace.quick else TAGS:
                     await _fill(asking, _TAGGED, tags)
                     contest = await _reads(copying, asking, _TAGGED, pace)
                     contest[_WRITE] = await _writes(asking, tags, pace)
-                    by_tags[f"{tags}"] = _microseconds(await rounds(contest, min(3, pace.rounds)))
+                    by_tags[f"{tags}"] = _microseconds(await rounds(contest, pace.few))
 
         run_in("uvloop", main)
     tables = (

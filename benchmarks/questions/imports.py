@@ -48,7 +48,7 @@ def run(pace: Pace) -> Result:
     """Ask."""
     with tempfile.TemporaryDirectory() as compiled:
         contest = {name: _timing(module, compiled) for name, module in _MODULES.items()}
-        measured = asyncio.run(rounds(contest, pace.rounds))
+        measured = asyncio.run(rounds(contest, pace.few))
         brought = {name: [float(_measure(module, compiled)[1])] for name, module in _MODULES.items()}
         lazy = _measure(_MODULES[OURS], compiled)[2] == "False"
     milliseconds = {name: [figure * 1e3 for figure in figures] for name, figures in measured.items()}

@@ -103,7 +103,7 @@ async def _contest(
         operation = _reading(peer, keys) if case.verb == "get" else _writing(peer, keys, value)
         contest[name] = await per_second(in_tasks(operation, case.tasks), seconds, case.tasks)
     contest.update(await _limits(server, case, value, seconds))
-    return await rounds(contest, pace.rounds if case.judged else min(3, pace.rounds))
+    return await rounds(contest, pace.rounds if case.judged else pace.few)
 
 
 def _reading(peer: ServerPeer, keys: list[str]) -> Callable[[int], Awaitable[object]]:
