@@ -76,7 +76,8 @@ def _cell(cell: Cell | None) -> str:
     figure = summary.number(cell.figure.middle)
     if cell.ratio is None:
         return figure
-    return f"{figure} ({cell.ratio.middle:.2g}: {cell.ratio.low:.2g}..{cell.ratio.high:.2g})"
+    middle, low, high = (summary.number(one, 2) for one in (cell.ratio.middle, cell.ratio.low, cell.ratio.high))
+    return f"{figure} ({middle}: {low}..{high})"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -103,17 +103,18 @@ def _cell(cell: Cell | None) -> str:
     figure = number(cell.figure.middle)
     if cell.ratio is None:
         return f"**{figure}** ({_span(cell.figure)})"
-    return f"{figure}, {cell.ratio.middle:.2g}× ({cell.ratio.low:.2g}..{cell.ratio.high:.2g})"
+    return f"{figure}, {number(cell.ratio.middle, 2)}× ({_span(cell.ratio, 2)})"
 
 
-def _span(spread: Spread) -> str:
-    return f"{number(spread.low)}..{number(spread.high)}"
+def _span(spread: Spread, digits: int = 3) -> str:
+    return f"{number(spread.low, digits)}..{number(spread.high, digits)}"
 
 
-def number(value: float) -> str:
-    """Three digits, thousands apart."""
-    if value == 0 or 1e-3 <= abs(value) < 1e3:
-        return f"{value:.3g}"
-    if abs(value) < 1e-3:
-        return f"{value:.2e}"
-    return f"{float(f'{value:.3g}'):,.0f}".replace(",", " ")
+def number(value: float, digits: int = 3) -> str:
+    """So many digits, thousands apart."""
+    rounded = float(f"{value:.{digits}g}")
+    if rounded == 0 or 1e-3 <= abs(rounded) < 10**digits:
+        return f"{rounded:.{digits}g}"
+    if abs(rounded) < 1e-3:
+        return f"{rounded:.{digits - 1}e}"
+    return f"{rounded:,.0f}".replace(",", " ")

@@ -71,6 +71,18 @@ def test_numbers_have_three_digits() -> None:
     ]
 
 
+def test_ratios_have_two_digits_and_no_exponent() -> None:
+    assert [number(value, 2) for value in (0, 0.0123, 1.56, 99.9, 99.4, 100, 1234.6)] == [
+        "0",
+        "0.012",
+        "1.6",
+        "100",
+        "99",
+        "100",
+        "1 200",
+    ]
+
+
 def test_a_bar_is_judged_by_the_median() -> None:
     spread = Spread(0.5, 2.0, 9.0)
     assert [at_least("read-bare", spread, 2.0).kept, at_least("read-bare", spread, 2.1).kept] == [True, False]
