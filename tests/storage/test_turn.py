@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from pika_redis import OutcomeUnknownError, RedisService
+from pika_redis.storage.sealing import Sealing
 from pika_redis.storage.turn import Turn
 from pika_redis.testing import EmbeddedServer
 from pika_redis.wire.connection import Connection
@@ -16,7 +19,7 @@ from pika_redis.wire.replies import Full
 
 from ..wire.fake_server import Talk
 from .raw import Raw
-from .tap import Tap, is_served, near_of
+from .tap import Tap, is_served, near_of, server_of
 from .test_costs import calls, ran, warmed
 from .tracking_server import TrackingServer
 
@@ -134,6 +137,65 @@ async def test_without_room_for_the_read_they_are_written_again(
     assert await bare.get_many(KEYS) == ["value"] * len(KEYS)
 
 
+async def test_without_room_to_write_again_the_outcome_is_unknown(
+    server: EmbeddedServer, prefix: str, shell: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with RedisService(server.url, key_prefix=prefix, l1=False, on_unavailable="raise") as service:
+        await service.set("warm", "up")
+        full = False
+        send = Connection.send
+
+        def without_room(connection: Connection, commands: Sequence[Any], slots: Sequence[Any]) -> None:
+            nonlocal full
+            full = full or isinstance(slots[0], Turn)
+            if full:
+                raise Full("no room")
+            send(connection, commands, slots)
+
+        monkeypatch.setattr(Connection, "send", without_room)
+        results = await asyncio.gather(*[service.set(key, "value") for key in KEYS], return_exceptions=True)
+        assert [type(result) for result in results] == [type(None), *[OutcomeUnknownError] * (len(KEYS) - 1)]
+        assert all(shell("EXISTS", prefix + key) for key in KEYS)  # "nothing was sent" would not be true
+
+
+async def test_a_write_without_an_answer_is_not_confirmed_by_the_read(bare: RedisService) -> None:
+    """It may wait for room, or have moved to a younger connection, which the read did not."""
+    near, queued = near_of(bare), []
+
+    class Elsewhere:
+        def send(self, _: object, slots: Sequence[Any]) -> None:
+            queued.append(slots[0])
+
+    epoch_key = bare._namespace.epoch_key
+    epoch = near.nonces.at(epoch_key).now
+    assert epoch is not None
+    turn = Turn(near, cast("Connection", Elsewhere()), epoch_key, Sealing(server_of(bare)._records, epoch, 0, 1))
+    answered, late = turn.write("a", ("SET", "a", "v")), turn.write("b", ("SET", "b", "v"))
+    await asyncio.sleep(0)
+    first, second, read = queued
+    first.set_result(b"OK")
+    read.set_result([b"T" + epoch + bytes(4)])
+    assert await answered == (b"OK", epoch)
+    assert not late.done()
+    second.set_result(b"OK")
+    assert await late == (b"OK", None)
+
+
+def test_the_last_of_them_keeps_no_loop_alive(server: EmbeddedServer, prefix: str) -> None:
+    service = RedisService(server.url, key_prefix=prefix)
+    ended: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def main() -> None:
+        ended.append(weakref.ref(asyncio.get_running_loop()))
+        await set_all(service)
+        await set_all(service)
+
+    asyncio.run(main())
+    gc.collect()
+    assert [loop() for loop in ended] == [None]
+    asyncio.run(service.aclose())
+
+
 class Treacherous(TrackingServer):
     """From `turned` on it does something else with reads of the epoch behind several writes."""
 
@@ -161,6 +223,7 @@ async def test_a_connection_lost_before_the_read_leaves_the_outcome_unknown() ->
         treacherous.turned = True
         results = await asyncio.gather(*[service.set(key, "value") for key in KEYS[:4]], return_exceptions=True)
         assert [type(result) for result in results] == [type(None), *[OutcomeUnknownError] * 3]
+        assert all("closed the connection" in str(result) for result in results[1:])
         causes = {id(result.__cause__) for result in results if isinstance(result, BaseException)}
         assert len(causes) == 3  # each of them gets a traceback of its own
         await set_all(service)

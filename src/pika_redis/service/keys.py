@@ -6,7 +6,7 @@ arguments with their defaults, each in its canonical encoding. So ``f(1)`` and `
 another, and an inherited method has one key a subclass.
 
 Building it takes some ten microseconds, a hit in memory must take two: keys of calls whose arguments are all exact
-str, int, float, bool, bytes, date, UUID, None or members of plain enums are remembered. The memo is keyed by the types
+str, int, float, bool, bytes, date, None or members of enums are remembered. The memo is keyed by the types
 first and the values then (1 == True, and a `str` subclass may equal a `str`), it never hashes an argument of another
 type, and it is emptied when full.
 """
@@ -16,11 +16,10 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import logging
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import Parameter
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from ..errors import ArgumentError, ArgumentTypeError, ConfigurationError, UnstableArgumentError
 from .arguments import Binder, NamedCall, Receiver, guess_receiver, is_request, known_names, request_scoped_parameters
@@ -45,11 +44,11 @@ _SCHEME = "pika-redis key 1"
 MEMO_ENTRIES = 4096
 MEMO_SHAPES = 64
 MEMO_VALUE = 256
-"""Longest str or bytes, and most bits of an int, that the memo holds on to."""
-_HARMLESS = frozenset((bool, type(None), uuid.UUID, dt.date))
-"""Immutable, quick to hash, and equal only if their keys are."""
-_COMPARED_BY = frozenset(((object.__eq__, enum.Enum.__hash__), (str.__eq__, str.__hash__), (int.__eq__, int.__hash__)))
-"""How enums compare their members that leave it at that, also those that are strings or numbers."""
+"""Longest str or bytes that the memo holds on to."""
+MEMO_BITS = 60
+"""Most bits of an int there: up to here no two have the same hash, so nobody can make a look-up slow."""
+_HARMLESS = frozenset((bool, type(None), dt.date))
+"""Immutable, quick to hash by content that nobody can guess a collision of, and equal only if their keys are."""
 _NOT_STATE = frozenset({"cache_service"})
 
 
@@ -310,13 +309,29 @@ def _is_memorable(value: object) -> bool:
     if kind is float:  # neither 0.0, which equals -0.0, nor what equals nothing
         return value == value and value != 0.0  # noqa: PLR0124
     if kind is int:
-        return cast("int", value).bit_length() <= MEMO_VALUE
+        return cast("int", value).bit_length() <= MEMO_BITS
     return kind in _HARMLESS or (type(kind) is enum.EnumMeta and _is_plain_member(kind))
 
 
 def _is_plain_member(kind: type) -> bool:
-    """Whether members of this enum are equal only to themselves, and their names tell their keys."""
-    return (kind.__eq__, kind.__hash__) in _COMPARED_BY and not hasattr(kind, "__cache_key__")
+    """Whether members of this enum are equal only to themselves, and their names tell their keys.
+
+    Those that are strings or numbers too are compared by these: they have to be the members' values, each another one.
+    """
+    if hasattr(kind, "__cache_key__"):
+        return False
+    compared = _compared_by(kind)
+    if compared == _compared_by(enum.Enum):
+        return True
+    base = next((base for base in (str, int) if compared == _compared_by(base)), None)
+    members = cast("Any", kind)
+    if base is None or members._missing_.__func__ is not cast("Any", enum.Enum._missing_).__func__:
+        return False
+    return all(type(one._value_) is base and one == one._value_ for one in members)
+
+
+def _compared_by(kind: type) -> tuple[object, object]:
+    return kind.__eq__, kind.__hash__
 
 
 def _checked_prefix(prefix: object) -> str:

@@ -36,14 +36,14 @@ class Sealing:
 
     def commands(self, packed: Sequence[Packed]) -> list[Command]:
         """What stores these."""
-        at, limit, head = self._at, self._limit, self._head
+        at, ttl, limit, head = self._at, self._ttl, self._limit, self._head
         if at + _NONCE * len(packed) > len(self._random):
             at, self._random = 0, os.urandom(max(len(self._random), _NONCE * len(packed)))
         random = self._random
         commands: list[Command] = []
         for key, draft, ready in packed:
-            if draft.ttl != self._ttl:
-                self._ttl, limit = draft.ttl, ttl_ms(draft.ttl)
+            if draft.ttl != ttl:
+                ttl, limit = draft.ttl, ttl_ms(draft.ttl)
                 head = plain_head(self._now, self.epoch, limit or 0)
             if isinstance(ready, tuple):
                 payload, compressed = ready
@@ -55,5 +55,5 @@ class Sealing:
             else:
                 entry = ready
             commands.append(("SET", key, entry) if limit is None else ("SET", key, entry, "PX", limit))
-        self._at, self._limit, self._head = at, limit, head
+        self._at, self._ttl, self._limit, self._head = at, ttl, limit, head
         return commands

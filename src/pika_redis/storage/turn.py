@@ -5,8 +5,10 @@ write in the same turn need one such read, not one each: each write is queued at
 the calls of its process, and the read is queued when the turn is over. The caller is told when the read is answered;
 what the write does to copies and to the journal happens when its own reply is parsed.
 
-The read goes over the very connection that the writes went over, so it is behind them on the wire, or nowhere: then
-the writes' callers are told that nobody knows the epoch, and write again.
+The read is queued on the connection that the writes were queued on. So it is behind those that it finds answered, and
+says nothing of others: a write may wait for room, or go on over a younger connection. Such a write, and all of them
+where the read can't be queued or is refused, waits for its own reply, and its caller is told that nobody has read the
+epoch.
 """
 
 from __future__ import annotations
@@ -23,17 +25,19 @@ from .sealing import Sealing
 __all__ = ["Turn", "Written"]
 
 Written = tuple[Reply, bytes | None]
-"""The reply to a write, and the epoch that was read behind it; None = it is not known."""
+"""The reply to a write, and the epoch that was read behind it; None = it was not read."""
 
 
 class _Write:
     """The slot of one write."""
 
-    __slots__ = ("_key", "_near", "future", "reply")
+    __slots__ = ("_key", "_near", "alone", "future", "reply")
 
     def __init__(self, near: Near, key: str, future: asyncio.Future[Written]) -> None:
         self.future = future
         self.reply: Reply = None
+        self.alone = False
+        """Whether its caller waits for its reply and nothing else."""
         self._near = near
         self._key = key
 
@@ -45,6 +49,8 @@ class _Write:
         near, key = self._near, self._key
         near.changed(key)
         near.journal.forget((key,))
+        if self.alone and not self.future.done():
+            self.future.set_result((result, None))
 
     set_exception = set_result
 
@@ -52,7 +58,9 @@ class _Write:
 class Turn:
     """The writes of one turn over one connection. It is the slot of the read behind them."""
 
-    __slots__ = ("_connection", "_epoch_key", "_generation", "_is_open", "_loop", "_near", "_writes", "sealing")
+    __slots__ = (
+        "__weakref__", "_connection", "_epoch_key", "_generation", "_is_open", "_loop", "_near", "_writes", "sealing",
+    )  # fmt: skip
 
     def __init__(self, near: Near, connection: Connection, epoch_key: str, sealing: Sealing) -> None:
         self.sealing = sealing
@@ -85,7 +93,9 @@ class Turn:
 
     def _tell(self, epoch: bytes | None) -> None:
         for write in self._writes:
-            if not write.future.done():
+            if write.reply is None:
+                write.alone = True
+            elif not write.future.done():
                 write.future.set_result((write.reply, epoch))
 
     # -- as a slot ---------------------------------------------------------------------------------------------
@@ -98,9 +108,8 @@ class Turn:
         self._tell(self._near.learn(self._epoch_key, read[0], self._generation) if isinstance(result, list) else None)
 
     def set_exception(self, exception: BaseException, /) -> None:
-        if not (isinstance(exception, Disconnected) and exception.sent):
-            self._tell(None)
-            return
-        for write in self._writes:
-            if not write.future.done():
-                write.future.set_exception(copy.copy(exception))
+        if isinstance(exception, Disconnected) and exception.sent:
+            for write in self._writes:
+                if write.reply is not None and not write.future.done():
+                    write.future.set_exception(copy.copy(exception))
+        self._tell(None)

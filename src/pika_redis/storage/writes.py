@@ -11,10 +11,11 @@ The replies are seen in the parser: there the copies of the keys end, and the jo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
+from weakref import ref
 
-from ..errors import CacheError, CacheUnavailableError
+from ..errors import CacheError, CacheUnavailableError, OutcomeUnknownError, OverloadedError
 from ..model.entry import Capture, Draft
 from ..wire.connection import Command, Connection, Reply
 from ..wire.loops import LoopLocal
@@ -45,7 +46,8 @@ class Writes:
         self._epoch_key = namespace.epoch_key
         self._records = records
         self._tags = tags
-        self._turn: Turn | None = None
+        self._turn: Callable[[], Turn | None] = _no_turn
+        """The last one, while it lasts: it goes with its loop."""
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
         """Store; gives what failed. Raises CacheUnavailableError, OutcomeUnknownError, CacheServerError."""
@@ -83,18 +85,22 @@ class Writes:
             if isinstance(nonces, Exception):
                 raise nonces
             epoch = seen.epoch
-        if epoch != known:  # it was not current
-            return await self._write(items)
-        return {key: reply} if isinstance(reply, Exception) else {}
+        if epoch == known:
+            return {key: reply} if isinstance(reply, Exception) else {}
+        try:
+            return await self._write(items)  # it was not current, or nobody knows
+        except OverloadedError as error:
+            raise OutcomeUnknownError(f"{error}; the write ran, and nobody knows whether it is current") from error
 
     async def _write_along(
         self, near: Near, connection: Connection, one: Packed, epoch: bytes
     ) -> tuple[Reply, bytes | None]:
         """Write, with one read of the epoch behind all that write in this turn; gives the reply and what was read."""
-        turn = self._turn
+        turn = self._turn()
         if turn is None or not turn.takes(near, connection, epoch):
             sealing = Sealing(self._records, epoch, near.node.server_ms(), _CROWD)
-            turn = self._turn = Turn(near, connection, self._epoch_key, sealing)
+            turn = Turn(near, connection, self._epoch_key, sealing)
+            self._turn = ref(turn)
         key = one[0]
         (command,) = turn.sealing.commands((one,))
         try:
@@ -227,6 +233,10 @@ class _UntaggedWritten:
         if isinstance(nonces, list):
             self.epoch = near.learn(self._epoch_key, nonces[0], self._generation)
         return replies
+
+
+def _no_turn() -> None:
+    """There was none yet."""
 
 
 def _narrowed(capture: Capture, tags: Sequence[str]) -> Capture:

@@ -46,7 +46,8 @@ class Disconnected(CacheUnavailableError):
 
     def __copy__(self) -> Self:
         """The same for another caller: each attaches its own traceback."""
-        twin = type(self).__new__(type(self), *self.args)
+        twin = type(self).__new__(type(self))
+        twin.args = self.args
         vars(twin).update(vars(self))
         return twin
 

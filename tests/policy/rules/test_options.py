@@ -278,8 +278,23 @@ def test_a_value_that_has_no_hash_is_judged_like_any_other() -> None:
         resolve(Options(), {"ttl": [60]})
 
 
+def test_a_function_whose_class_has_no_hash_is_a_function_like_any_other() -> None:
+    class Meta(type):
+        def __eq__(cls, other: object) -> bool:
+            return cls is other
+
+        __hash__ = None  # type: ignore[assignment]
+
+    class Wanted(metaclass=Meta):
+        def __call__(self, value: object) -> bool:
+            return True
+
+    store_if = Wanted()
+    assert resolve(Options(), {"store_if": store_if}).store_if is store_if
+
+
 def test_endlessly_many_different_options_take_no_endless_room() -> None:
     base = Options()
     for ttl in range(1, 2_000):
         assert resolve(base, {"ttl": ttl}).ttl == ttl
-    assert len(base.remembered) <= 256
+    assert len(base.remembered) <= 64

@@ -94,7 +94,7 @@ class CacheOptions(ServiceOptions, total=False):
 
 _LASTING: Final = frozenset((int, float, str, bool, type(None), timedelta))
 """Classes of values that may be remembered: they hold on to nothing, and their hash is their content."""
-_MOST_REMEMBERED: Final = 256
+_MOST_REMEMBERED: Final = 64
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,11 @@ def resolve(base: Options, given: Mapping[str, object]) -> Options:
     if not given:
         return base
     kinds = tuple(map(type, given.values()))
-    if not _LASTING.issuperset(kinds):
+    try:
+        lasting = _LASTING.issuperset(kinds)
+    except TypeError:  # a metaclass left its class without a hash
+        lasting = False
+    if not lasting:
         return _laid_over(base, given)
     asked = (*given, *given.values(), *kinds)  # the kinds too: 1 == True
     options = base.remembered.get(asked)
