@@ -1,10 +1,10 @@
 """What does an entry cost in memory: on the server, in this process, and in the server's tracking table?
 
 On the server: what it takes more, divided by the entries, for keys of 12 characters and values of 100, stored with a
-time to live by each library with its defaults (our compression off, which starts at 8 KiB anyway). In this process:
-how much a fresh process grows, keys and values of 100 characters not counted for the peers, which keep the very
-objects that they are given; ours keeps copies of what is on the server, and builds its own. Tracking: what the server
-needs to remember that connections have read a key.
+time to live by each library with its defaults (our compression off, which starts at 8 KiB anyway); all entries that
+have tags carry the same. In this process: how much a fresh process grows, keys and values of 100 characters not
+counted for the peers, which keep the very objects that they are given; ours keeps copies of what is on the server, and
+builds its own. Tracking: what the server needs to remember that connections have read a key.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ _VALUE = "v" * 100
 _SERVER_ENTRIES = 5_000
 _HELD = (5_000, 15_000, 50_000)
 _BYTES = "the bytes and no more"
-_OURS_TAGGED, _CASHEWS_TAGGED = f"{OURS}, one tag", "cashews, one tag"
-_ON_SERVER = (*[name for name in SERVER_PEERS if name not in (BARE, COPIES)], _BYTES, _OURS_TAGGED, _CASHEWS_TAGGED)
+_OURS_TAGGED = {f"{OURS}, one tag": 1, f"{OURS}, 4 tags": 4, f"{OURS}, 16 tags": 16}
+_CASHEWS_TAGGED = "cashews, one tag"
+_ON_SERVER = (*[name for name in SERVER_PEERS if name not in (BARE, COPIES)], _BYTES, *_OURS_TAGGED, _CASHEWS_TAGGED)
 _TRACKERS = (1, 10)
 _BATCH = 1_000
 _IN_PROCESS = (OURS, memory_async.OURS_IN_MEMORY, "cashews", "aiocache", "cachebox", "cachetools", "moka-py", "theine")
@@ -97,9 +98,10 @@ async def _stored(library: str, entries: int, address: Address, service: RedisSe
 
 
 async def _writing(stack: AsyncExitStack, library: str, address: Address) -> Callable[[str], Awaitable[object]]:
-    if library == _OURS_TAGGED:
+    if library in _OURS_TAGGED:
         service = await stack.enter_async_context(RedisService(address.url))
-        return lambda key: service.set(key, _VALUE, TTL, tags=["tag"])
+        tags = [f"tag{number}" for number in range(_OURS_TAGGED[library])]
+        return lambda key: service.set(key, _VALUE, TTL, tags=tags)
     if library == _CASHEWS_TAGGED:
         cache = cache_of(address, 10)
         await cache.init()
