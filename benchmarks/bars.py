@@ -90,8 +90,8 @@ _SLOW_KEY = (
     "still vouches for the copy; theirs is a tuple or its text, and nobody vouches."
 )
 _SLOW_IMPORT = (
-    "the package loads some 170 modules of its own at once; no single one is slow. A quarter of the time goes into making "
-    "39 dataclasses. To load them at first use would move the time there, and spare it nobody."
+    "the package loads some 170 modules of its own at once; no single one is slow. A quarter of the time goes into "
+    "making 39 dataclasses. To load them at first use would move the time there, and spare it nobody."
 )
 _WHY_MISSED = {
     "read-cashews": _SLOW_READ,

@@ -65,10 +65,20 @@ def _bars(results: Sequence[Result]) -> str:
     missed = [(bar, verdicts[bar.key]) for bar in BARS if bar.key in verdicts and not verdicts[bar.key].kept]
     if missed:
         lines += ["", "What is known about those that were missed:", ""]
-        lines += [
-            f"- {bar.what}: {verdict.explanation or bar.why_missed or 'not explained yet.'}" for bar, verdict in missed
-        ]
+        known: dict[str, list[str]] = {}  # what is known now, rather than what was when it was measured
+        for bar, verdict in missed:
+            known.setdefault(bar.why_missed or verdict.explanation or "not explained yet.", []).append(bar.what)
+        lines += [f"- {_together(bars)}: {explanation}" for explanation, bars in known.items()]
     return "\n".join(lines) + "\n"
+
+
+def _together(bars: Sequence[str]) -> str:
+    """What several bars are about; what they have in common is said once."""
+    parts: dict[str, list[str]] = {}
+    for bar in bars:
+        about, _, against = bar.rpartition(": ")
+        parts.setdefault(about, []).append(against)
+    return "; ".join(f"{about}: {', '.join(parts[about])}" if about else ", ".join(parts[about]) for about in parts)
 
 
 def _bar(bar: Bar, verdicts: Mapping[str, Verdict]) -> str:
