@@ -7,16 +7,14 @@ beforehand and which every library but ours keeps as they are.
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from pika_redis import RedisService
 
 from ..result import OURS
 from . import memory_async, memory_sync
+from .presence import resident
 from .server_peer import TTL
 
 __all__ = ["main"]
@@ -25,21 +23,16 @@ Store = Callable[[str, str], Awaitable[None]]
 _ROOM = 1 << 30
 
 
-def _resident() -> int:
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 async def _grown(store: Store, counts: list[int]) -> list[float]:
     items = [(f"key:{number:08}", f"{number:0100}") for number in range(counts[-1])]
     for number in range(100):
         await store(f"warm:{number}", "up")
-    before, stored, grown = _resident(), 0, []
+    before, stored, grown = resident(), 0, []
     for count in counts:
         for key, value in items[stored:count]:
             await store(key, value)
         stored = count
-        grown.append((_resident() - before) / count)
+        grown.append((resident() - before) / count)
     return grown
 
 

@@ -16,14 +16,15 @@ from pathlib import Path
 
 from .server_peer import Address, ServerPeer
 
-__all__ = ["BARE_TASK", "worker"]
+__all__ = ["BARE_TASK", "resident", "worker"]
 
 BARE_TASK = ""
 """Instead of a library's name: tasks that wait for a future, and nothing else."""
 _TURNS = 5  # of the loop, after which every task waits for the server, or for its turn
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes that this process has from the operating system."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -45,15 +46,15 @@ async def worker() -> AsyncIterator[Callable[[tuple[object, ...]], Awaitable[obj
         async def handle(message: tuple[object, ...]) -> object:
             match message:
                 case ("open", str(library), Address() as address, int(tasks)):
-                    before = _resident()
+                    before = resident()
                     get[:] = [bare if library == BARE_TASK else (await _connected(stack, library, address, tasks)).get]
-                    return _resident() - before
+                    return resident() - before
                 case ("wait", int(calls)):
-                    before = _resident()
+                    before = resident()
                     waiting.extend([asyncio.ensure_future(call("absent")) for _ in range(calls)])
                     for _ in range(_TURNS):
                         await asyncio.sleep(0)
-                    return _resident() - before
+                    return resident() - before
                 case _:
                     never.cancel()
                     await asyncio.gather(*waiting, return_exceptions=True)
