@@ -18,6 +18,7 @@ import copy
 from typing import cast
 
 from ..wire.connection import Command, Connection, Reply
+from ..wire.link import NoConnection
 from ..wire.replies import Disconnected
 from .near import Near
 from .sealing import Sealing
@@ -62,7 +63,7 @@ class Turn:
         "__weakref__", "_connection", "_epoch_key", "_generation", "_is_open", "_loop", "_near", "_writes", "sealing",
     )  # fmt: skip
 
-    def __init__(self, near: Near, connection: Connection, epoch_key: str, sealing: Sealing) -> None:
+    def __init__(self, near: Near, connection: Connection | NoConnection, epoch_key: str, sealing: Sealing) -> None:
         self.sealing = sealing
         self._near = near
         self._connection = connection
@@ -73,7 +74,7 @@ class Turn:
         self._loop = asyncio.get_running_loop()
         self._loop.call_soon(self._close)
 
-    def takes(self, near: Near, connection: Connection, epoch: bytes) -> bool:
+    def takes(self, near: Near, connection: Connection | NoConnection, epoch: bytes) -> bool:
         """Whether a write there, under this epoch, can still go along."""
         return self._is_open and self._near is near and self._connection is connection and self.sealing.epoch == epoch
 

@@ -18,6 +18,7 @@ from weakref import ref
 from ..errors import CacheError, CacheUnavailableError, OutcomeUnknownError, OverloadedError
 from ..model.entry import Capture, Draft
 from ..wire.connection import Command, Connection, Reply
+from ..wire.link import NoConnection
 from ..wire.loops import LoopLocal
 from ..wire.node import Repeat
 from ..wire.replies import Disconnected
@@ -74,7 +75,7 @@ class Writes:
         except CacheError as error:
             return {key: error}
         connection = near.single.connection
-        if isinstance(connection, Connection) and connection.unsent:  # others call in this turn of the loop too
+        if connection.unsent:  # others call in this turn of the loop too
             reply, epoch = await self._write_along(near, connection, (key, draft, ready), known)
         else:
             sealing = Sealing(self._records, known, near.node.server_ms(), 1)
@@ -93,7 +94,7 @@ class Writes:
             raise OutcomeUnknownError(f"{error}; the write ran, and nobody knows whether it is current") from error
 
     async def _write_along(
-        self, near: Near, connection: Connection, one: Packed, epoch: bytes
+        self, near: Near, connection: Connection | NoConnection, one: Packed, epoch: bytes
     ) -> tuple[Reply, bytes | None]:
         """Write, with one read of the epoch behind all that write in this turn; gives the reply and what was read."""
         turn = self._turn()
@@ -171,7 +172,8 @@ class Writes:
     ) -> tuple[list[Reply], Capture]:
         """The same where there is no nonce but the epoch's: by far the most."""
         seen = _UntaggedWritten(near, [key for key, _, _ in packed], self._epoch_key)
-        commands = self._untagged_commands(packed, capture)
+        assert capture.epoch is not None
+        commands = Sealing(self._records, capture.epoch, near.node.server_ms(), len(packed)).commands(packed)
         commands.append(("MGET", self._epoch_key))
         replies = await near.node.call_many(commands, Repeat.UNSENT, seen)
         checked([replies.pop()])
@@ -203,12 +205,6 @@ class Writes:
             limit = ttl_ms(draft.ttl)
             commands.append(("SET", key, ready) if limit is None else ("SET", key, ready, "PX", limit))
         return commands
-
-    def _untagged_commands(self, packed: Sequence[Packed], capture: Capture) -> list[Command]:
-        """The same where there is no nonce but the epoch's; what many have in common is made once."""
-        assert capture.epoch is not None
-        sealing = Sealing(self._records, capture.epoch, self._nears.get().node.server_ms(), len(packed))
-        return sealing.commands(packed)
 
 
 class _UntaggedWritten:

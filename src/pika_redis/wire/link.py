@@ -50,6 +50,7 @@ class NoConnection:
 
     __slots__ = ("proof",)
     in_flight = 0
+    unsent = False
     usable = False
 
     def __init__(self) -> None:
