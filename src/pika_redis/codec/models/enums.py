@@ -57,17 +57,21 @@ class EnumModel(Blueprint):
 class FlagModel(Blueprint):
     """A flag, with every combination of its members."""
 
-    __slots__ = ("_known", "_prefix")
+    __slots__ = ("_keeps", "_known", "_prefix")
 
     def __init__(self, cls: type[enum.Flag]) -> None:
         super().__init__(cls)
         members = cls.__members__.items()
         self._prefix = self.id + schema_id("flag", [(name, describe_value(member._value_)) for name, member in members])
         self._known: dict[Any, enum.Enum] = cls._value2member_map_
+        flag: Any = cls
+        stock = flag._missing_.__func__ is vars(enum.Flag)["_missing_"].__func__
+        self._keeps = stock and flag._boundary_ is enum.KEEP
+        """Whether Python makes values of unknown bits, which the 3.11.2 of Debian 12 does not remember."""
 
     def pack(self, level: PackLevel, value: Any) -> Ext:
         known: Any = self._known.get(value._value_)
-        if known is not value:
+        if known is not value and not (known is None and self._keeps):
             raise NotHeld(_NO_MEMBER)
         return Ext(layout.FLAG, self._prefix + int_to_bytes(value._value_))
 
@@ -80,6 +84,6 @@ class FlagModel(Blueprint):
         if member is None:
             # The class's own `_missing_` may be user code; this is the one that combines flags.
             member = vars(enum.Flag)["_missing_"].__func__(cls, number)
-        if type(member) is not cls:
+        if type(member) is not cls or member._value_ != number:
             raise ValueError(f"no value of {self.label}")
         return member
