@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Any
 
@@ -66,7 +65,7 @@ async def test_a_failed_refresh_is_told_once_while_it_rests(aged: Stage, caplog:
 
 
 async def test_a_load_that_found_no_room_does_not_rest(aged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aged.reads.flights.get().room, "_places", asyncio.Semaphore(0))
+    monkeypatch.setattr(aged.reads.flights.get().room, "free", 0)
     assert await aged.get(Source("unused"), hard_timeout=0.01, **SPARED) == "old"
     assert aged.store.asked["fail"] == 0
 

@@ -143,8 +143,8 @@ async def test_a_load_whose_lease_is_lost_is_let_go_of(stage: Stage) -> None:
 
 
 async def test_a_load_that_waits_for_a_place_keeps_its_lease(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = asyncio.Semaphore(0)
-    monkeypatch.setattr(stage.reads.flights.get().room, "_places", room)
+    room = stage.reads.flights.get().room
+    monkeypatch.setattr(room, "free", 0)
     doors = leased(stage, True)
     renewed = asyncio.Event()
 
@@ -157,5 +157,5 @@ async def test_a_load_that_waits_for_a_place_keeps_its_lease(stage: Stage, monke
     leader = asyncio.create_task(stage.get(source, lease=SHORT))
     await renewed.wait()
     assert source.calls == 0
-    room.release()
+    room.leave()
     assert await leader == "value"

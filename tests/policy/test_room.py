@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pika_redis import OverloadedError
-from pika_redis.policy.room import MOST_LOADS
+from pika_redis.policy.room import MOST_LOADS, Room
 
-from .stage import Source, Stage, settle
+from .stage import OTHER, Source, Stage, settle
 
 
 class Full:
@@ -107,4 +107,88 @@ async def test_who_waits_for_a_place_and_goes_away_takes_none(stage: Stage, full
     await asyncio.wait({call})
     await full.empty()
     assert source.calls == 0
-    assert stage.reads.flights.get().room._places._value == MOST_LOADS
+    assert stage.reads.flights.get().room.free == MOST_LOADS
+
+
+@pytest.fixture
+async def narrow(stage: Stage) -> Room:
+    """The door, for one flight at a time."""
+    door = stage.reads.flights.get().door
+    door.free = 1
+    return door
+
+
+async def test_who_finds_the_door_shut_asks_nothing_more_and_leads_in_turn(stage: Stage, narrow: Room) -> None:
+    sources = [Source(n, shut=True) for n in range(3)]
+    calls = [asyncio.create_task(stage.get(source, f"t:{source.value}")) for source in sources]
+    await settle()
+    assert [source.calls for source in sources] == [1, 0, 0]
+    assert stage.store.asked["begin"] == 1
+    sources[0].gate.set()
+    await settle()
+    assert [source.calls for source in sources] == [1, 1, 0]
+    sources[1].gate.set()
+    sources[2].gate.set()
+    assert await asyncio.gather(*calls) == [0, 1, 2]
+    assert narrow.free == 1
+
+
+async def test_who_waited_at_the_door_joins_the_load_that_another_leads_by_then(stage: Stage, narrow: Room) -> None:
+    first, second = Source("first", shut=True), Source("second", shut=True)
+    leader = asyncio.create_task(stage.get(first, OTHER))
+    await settle()
+    waiting = [asyncio.create_task(stage.get(second)) for _ in range(5)]
+    await settle()
+    first.gate.set()
+    await settle()
+    second.gate.set()
+    assert await asyncio.gather(leader, *waiting) == ["first", *["second"] * 5]
+    assert second.calls == 1
+    assert narrow.free == 1
+
+
+async def test_who_waits_at_the_door_is_told_at_its_deadline(stage: Stage, narrow: Room) -> None:
+    first, second = Source("first", shut=True), Source("second")
+    leader = asyncio.create_task(stage.get(first, OTHER))
+    await settle()
+    with pytest.raises(OverloadedError, match=r"no room to load 't:key' within 0\.0\d* s: too many loads run"):
+        await stage.get(second, hard_timeout=0.01)
+    first.gate.set()
+    assert await leader == "first"
+    assert second.calls == 0
+    assert narrow.free == 1
+
+
+async def test_who_waits_at_the_door_is_served_what_is_past_its_time(stage: Stage, narrow: Room) -> None:
+    await stage.get(Source("old"), stale_if_error=100.0)
+    stage.clock.advance(150)
+    first, second = Source("first", shut=True), Source("second")
+    leader = asyncio.create_task(stage.get(first, OTHER))
+    await settle()
+    assert await stage.get(second, stale_if_error=100.0, soft_timeout=0.01) == "old"
+    first.gate.set()
+    assert await leader == "first"
+    assert second.calls == 0
+    assert narrow.free == 1
+
+
+async def test_a_load_within_a_load_passes_a_door_that_is_shut(stage: Stage, narrow: Room) -> None:
+    async def outer() -> object:
+        return await stage.get(Source("inner"), OTHER)
+
+    assert await stage.get(outer) == "inner"
+    assert narrow.free == 1
+
+
+async def test_who_leaves_the_line_at_the_door_gives_nothing_back_that_it_has_not(stage: Stage, narrow: Room) -> None:
+    first = Source("first", shut=True)
+    leader = asyncio.create_task(stage.get(first, OTHER))
+    await settle()
+    waiting = asyncio.create_task(stage.get(Source("second")))
+    await settle()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    first.gate.set()
+    assert await leader == "first"
+    assert narrow.free == 1
+    assert await stage.get(Source("third")) == "third"

@@ -66,7 +66,7 @@ async def test_who_finds_no_place_in_time_is_told_and_takes_none() -> None:
         with pytest.raises(OverloadedError, match="no room to load 'second' within 2 s"):
             await take_place(room, 2, "second")
     await take_place(room, 1, "third")
-    assert not room._places.locked()
+    assert room.free
 
 
 @in_virtual_time
@@ -79,7 +79,36 @@ async def test_who_is_cancelled_while_it_waits_takes_no_place() -> None:
         gone.cancel()
         await asyncio.wait({gone})
     await take_place(room, 1, "next")
-    assert not room._places.locked()
+    assert room.free
+
+
+@in_virtual_time
+async def test_a_place_given_to_one_who_is_cancelled_in_that_moment_goes_to_the_next() -> None:
+    room = Room(1)
+    assert await room.enter(1, "first")
+    gone, next_one = (asyncio.create_task(take_place(room, math.inf, key)) for key in ("gone", "next"))
+    await settled()
+    room.leave()
+    gone.cancel()
+    await asyncio.wait({gone})
+    await next_one
+    assert gone.cancelled()
+    assert room.free == 1
+
+
+@in_virtual_time
+async def test_places_are_given_in_the_order_of_asking() -> None:
+    room = Room(2)
+    order: list[int] = []
+
+    async def load(number: int) -> None:
+        async with room.place(math.inf, "k"):
+            order.append(number)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*[load(number) for number in range(20)])
+    assert order == list(range(20))
+    assert room.free == 2
 
 
 @in_virtual_time
@@ -89,7 +118,7 @@ async def test_a_load_that_fails_gives_its_place_back() -> None:
         with pytest.raises(LookupError):
             async with room.place(1, "k"):
                 raise LookupError
-    assert not room._places.locked()
+    assert room.free
 
 
 @in_virtual_time
@@ -102,9 +131,9 @@ async def test_a_load_within_a_load_needs_no_place() -> None:
             with exempt():
                 async with room.place(1, "two"):
                     pass
-    assert not room._places.locked()
+    assert room.free
     async with room.place(1, "again"):  # and behind it one is needed again
-        assert room._places.locked()
+        assert not room.free
 
 
 async def test_a_cold_cache_does_not_overrun_the_source(stage: Stage) -> None:

@@ -157,6 +157,10 @@ class Outcome(enum.Enum):
     UNSURE = "unsure"
     """The store could not be asked."""
 
+    def presumed(self) -> Outcome:
+        """The same, as far as this process can know it alone."""
+        return Outcome.PRESUMED if self in (Outcome.STORED, Outcome.CURRENT) else self
+
 
 @dataclass(slots=True)
 class Draft:
@@ -173,3 +177,8 @@ class Draft:
     """Whether readers in this process may all be given the same object."""
     degraded_ttl: float | None = None
     """The longest life it may have in this process alone, while the server is gone; None = as the service has it."""
+
+    def at_most(self, seconds: float) -> Draft:
+        """The same, to live no longer than that, and not to be served past its time."""
+        ttl = min(self.ttl, seconds)
+        return Draft(self.value, ttl, self.tags, 0.0, self.plain_integers, self.share, self.degraded_ttl)

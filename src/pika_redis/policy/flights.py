@@ -31,9 +31,10 @@ from contextlib import suppress
 from contextvars import Context, ContextVar
 from functools import partial
 from types import TracebackType
+from typing import NoReturn
 
 from ..errors import CacheClosedError
-from .room import Room
+from .room import MOST_FLIGHTS, Room
 
 __all__ = ["HANDED_OVER", "Flight", "Flights", "Load", "entered", "is_loading", "loading"]
 
@@ -125,7 +126,7 @@ class Flight(Load):
     async def wait(self) -> object:
         """Wait for the result itself, for who led. Raises what the load raised."""
         await self._landing()
-        return self.result()
+        return self.result() if self.error is None else self._fail()
 
     async def join(self, *, strict: bool = False) -> object:
         """Wait for the result; `HANDED_OVER` = look again. Raises what the load raised.
@@ -136,9 +137,24 @@ class Flight(Load):
         self.joiners += 1
         late = self.has_begun
         await self._landing()
-        if late and self.error is None and not (self.proven if strict else self.confirmed):
+        if self.error is not None:
+            self._fail()
+        if late and not (self.proven if strict else self.confirmed):
             return HANDED_OVER
         return self.share()
+
+    def _fail(self) -> NoReturn:
+        """Raise what the load raised, which the last one takes along: it knows the frames that it went through, these
+        know the flight, and all of them, with their context, would keep each other alive.
+        """
+        error, trace = self.error, self.trace
+        if not self.waiters:
+            self.error = self.trace = None
+        try:
+            assert error is not None
+            raise error.with_traceback(trace)
+        finally:
+            del error, trace
 
     async def _landing(self) -> None:
         if self.landed:
@@ -159,6 +175,8 @@ class Flights:
         self._flights: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.room = Room()
+        self.door = Room(MOST_FLIGHTS)
+        """Who finds it shut waits with nothing in hand yet, and asks nothing of the store."""
 
     def get(self, key: str) -> Flight | None:
         """The flight of a key that may be joined."""

@@ -64,7 +64,7 @@ def draft_of(value: object, options: Options, tags: tuple[str, ...]) -> Draft | 
 FlightT = TypeVar("FlightT", bound=Load)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as above
 class Job(Generic[FlightT]):
     """A load that is to be done."""
 

@@ -23,7 +23,7 @@ from contextvars import Context, copy_context
 from dataclasses import replace
 from functools import partial
 
-from ..errors import CacheClosedError, LoadFailedError, LoadTimeoutError
+from ..errors import CacheClosedError, LoadFailedError, LoadTimeoutError, OverloadedError
 from ..model.counters import Counters
 from ..model.entry import Found
 from ..model.missing import MISSING
@@ -91,12 +91,11 @@ class ReadThrough:
                     self._counters.hits += 1
                     return value
                 flight = flights.get(key)
+            spare = self._spare(found, plan)
             if flight is None:
-                job = Job(self._flight(key, plan), found, loader, plan, ends - time.monotonic())
-                value = await self._lead(job, self._spare(found, plan))
+                value = await self._lead_in_turn(key, found, loader, plan, ends=ends, spare=spare)
             else:
-                value = await self._join(flight, self._spare(found, plan), plan)
-                self._counters.joined += value is not HANDED_OVER
+                value = await self._join(flight, spare, plan)
             if value is not HANDED_OVER:
                 self._counters.misses += 1
                 return value
@@ -128,7 +127,9 @@ class ReadThrough:
         try:
             founds = await self._store.fetch_many(keys)
         except UNREACHABLE as error:
-            self._failed(error, plan)
+            if plan.options.raises:
+                raise
+            self._asking.failed(error)
             return [None] * len(keys)
         if founds and founds[0].cut is not None and plan.options.raises:
             raise founds[0].cut
@@ -165,18 +166,14 @@ class ReadThrough:
         try:
             found = await self._store.fetch(key, plan.tags, strict=plan.options.strict)
         except UNREACHABLE as error:
-            self._failed(error, plan)
+            if plan.options.raises:
+                raise
+            self._asking.failed(error)
             return None
         if found.cut is not None and plan.options.raises:
             raise found.cut
         self._asking.worked()
         return found
-
-    def _failed(self, error: Exception, plan: Plan) -> None:
-        """The store could not be asked. Raises the error when that is for the caller to know."""
-        if plan.options.raises:
-            raise error
-        self._asking.failed(error)
 
     def _judge(self, found: Found | None, plan: Plan) -> Verdict:
         if found is None or found.entry is None:
@@ -207,9 +204,33 @@ class ReadThrough:
             return MISSING
         return self._store.open(found.entry, share=plan.options.share)
 
+    async def _lead_in_turn(
+        self, key: str, found: Found | None, loader: Loader, plan: Plan, *, ends: float, spare: object
+    ) -> object:
+        """Lead a flight once there is room for one more; join it if somebody else leads it by then."""
+        flights, patience = self.flights.get(), ends - time.monotonic()
+        try:
+            entered = await flights.door.enter(
+                patience if spare is MISSING else min(patience, plan.options.soft_timeout), key
+            )
+        except OverloadedError:
+            if spare is MISSING:
+                raise
+            self._counters.stale += 1
+            return spare
+        try:
+            flight = flights.get(key)
+            if flight is None:
+                job = Job(self._flight(key, plan), found, loader, plan, ends - time.monotonic())
+                return await self._lead(job, spare)
+        finally:
+            if entered:
+                flights.door.leave()
+        return await self._join(flight, spare, plan)
+
     async def _lead(self, job: Job[Flight], spare: object) -> object:
         """The result of a flight that begins: in a task of its own, or in this one when it is attached."""
-        job = replace(job, patience=max(0.0, job.patience), spare=spare is not MISSING)
+        job.patience, job.spare = max(0.0, job.patience), spare is not MISSING
         if job.plan.attached:
             await self._stay(job)
         else:
@@ -218,9 +239,12 @@ class ReadThrough:
 
     async def _join(self, flight: Flight, spare: object, plan: Plan) -> object:
         join = partial(flight.join, strict=plan.options.strict)
-        if plan.options.hard_timeout >= flight.hard_timeout:
-            return await self._or_spare(join, spare, plan)
-        return await within(plan.options.hard_timeout, flight.key, self._or_spare(join, spare, plan))
+        waiting = self._or_spare(join, spare, plan)
+        if plan.options.hard_timeout < flight.hard_timeout:
+            waiting = within(plan.options.hard_timeout, flight.key, waiting)
+        value = await waiting
+        self._counters.joined += value is not HANDED_OVER
+        return value
 
     async def _or_spare(self, wait: Callable[[], Awaitable[object]], spare: object, plan: Plan) -> object:
         """What the flight gives; when that is an error or takes too long, the value that is spared for it, if any."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 
 from ..errors import OverloadedError
 
-__all__ = ["MOST_LOADS", "Room", "exempt"]
+__all__ = ["MOST_FLIGHTS", "MOST_LOADS", "Room", "exempt"]
 
 MOST_LOADS = 64
+"""Loaders that run."""
+MOST_FLIGHTS = 1_000
+"""Loads under way: those whose loaders run, and those that take the right to load, wait for a place, or store."""
 _inside: ContextVar[bool] = ContextVar("pika_redis_inside", default=False)
 """Whether the code that runs now is part of a load that has a place."""
 
@@ -28,30 +32,65 @@ def exempt() -> Iterator[None]:
 
 
 class Room:
-    """Places for loads. Who finds none waits. A load within a load needs none, or they could wait for each other."""
+    """Places for loads. Who finds none waits. A load within a load needs none, or they could wait for each other.
 
-    __slots__ = ("_places",)
+    A place is handed on: who leaves gives it to the first who waits. (An `asyncio.Semaphore` looks for him among all
+    whom it woke in the same turn.)
+    """
+
+    __slots__ = ("_line", "free")
 
     def __init__(self, most: int = MOST_LOADS) -> None:
-        self._places = asyncio.Semaphore(most)
+        self.free = most
+        """Places that nobody has; there are none while somebody waits."""
+        self._line: deque[asyncio.Future[bool]] = deque()
+
+    async def enter(self, seconds: float, key: str) -> bool:
+        """Take a place within `seconds`; whether one was needed, and has to be given back. Raises OverloadedError."""
+        if _inside.get():
+            return False
+        if self.free:
+            self.free -= 1
+            return True
+        loop = asyncio.get_running_loop()
+        given: asyncio.Future[bool] = loop.create_future()
+        self._line.append(given)
+        limit = None if math.isinf(seconds) else loop.call_later(seconds, _end_waiting, given)
+        try:
+            if await given:
+                return True
+        except asyncio.CancelledError:
+            if given.done() and not given.cancelled() and given.result():
+                self.leave()
+            raise
+        finally:
+            if limit is not None:
+                limit.cancel()
+        raise OverloadedError(f"no room to load {key!r} within {seconds:.3g} s: too many loads run")
+
+    def leave(self) -> None:
+        """Give a place back."""
+        while self._line:
+            first = self._line.popleft()
+            if not first.done():
+                first.set_result(True)
+                return
+        self.free += 1
 
     @contextlib.asynccontextmanager
     async def place(self, seconds: float, key: str) -> AsyncIterator[None]:
-        """A place within `seconds`. Raises OverloadedError."""
-        if _inside.get():
+        """A place for a loader, taken within `seconds`. Raises OverloadedError."""
+        if not await self.enter(seconds, key):
             yield
             return
-        if self._places.locked():
-            try:
-                async with asyncio.timeout(None if math.isinf(seconds) else seconds):
-                    await self._places.acquire()
-            except TimeoutError as error:
-                raise OverloadedError(f"no room to load {key!r} within {seconds:g} s: too many loads run") from error
-        else:
-            await self._places.acquire()
         _inside.set(True)
         try:
             yield
         finally:
             _inside.set(False)
-            self._places.release()
+            self.leave()
+
+
+def _end_waiting(given: asyncio.Future[bool]) -> None:
+    if not given.done():
+        given.set_result(False)

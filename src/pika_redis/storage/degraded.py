@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..model.counters import Counters
 from ..model.forks import forget_after_fork
+from ..model.report import HealthReport, HealthStatus
 from .journal import Journal
 from .shelf import Shelf
 
@@ -52,6 +54,14 @@ class Degraded:
     def seconds(self) -> float:
         """For how long it has lasted; 0.0 when nothing is cut off."""
         return self.now() - self._since if self._loops else 0.0
+
+    def amend(self, report: HealthReport, *, cut: bool) -> HealthReport:
+        """What the server says of itself, and what stands in for it; `cut` = memory does."""
+        waiting = self.journal.waiting
+        lasts = f"; for {self.seconds:.0f} s values come from this process's memory" if cut else ""
+        owed = f", {waiting} invalidations wait for the server" if waiting else ""
+        detail = self.reason if report.connected else report.detail
+        return replace(report, status=HealthStatus.DEGRADED, detail=f"{detail}{lasts}{owed}")
 
     def enter(self, reason: str, *, quiet: bool = False) -> None:
         """An event loop is cut off; `quiet` = for a moment, nothing has failed."""

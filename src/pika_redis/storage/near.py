@@ -39,7 +39,7 @@ from ..wire.framing import Push
 from ..wire.handshake import ServerFacts
 from ..wire.node import Node
 from ..wire.progress import Proof, Proven
-from ..wire.replies import Disconnected
+from ..wire.replies import Disconnected, Full, Stalled
 from ..wire.server import Server
 from ..wire.slots import Observer, ignored
 from .degraded import Degraded
@@ -260,6 +260,15 @@ class Near:
             return float("inf")
         now = self.now()
         return min(self.node.local_time(header.born_ms + header.fresh_ms), now + header.fresh_ms / 1000)
+
+    async def stand_in_line(self) -> None:
+        """Wait for room on a connection that is crowded, before a command is made. Raises CacheUnavailableError."""
+        refused = await self.node.connection.ticket()
+        try:
+            if isinstance(refused, Full | Stalled) or (refused is not None and self.standing.cut):
+                raise refused
+        finally:
+            del refused  # as in `Node.again`
 
     async def hear(self) -> None:
         """Wait until everything was heard that other connections of ours may have changed by now."""

@@ -9,6 +9,7 @@ later was current all along.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
@@ -37,6 +38,15 @@ class Reader:
         self._records = records
         self._counters = counters
 
+    def ask(self, near: Near, key: str) -> asyncio.Future[Reply]:
+        """Ask a server that tells of changes; gives the record, to be `settle`d while it is not known to be `live`.
+
+        Raises Disconnected.
+        """
+        if near.nonces.at(self._epoch_key).now is None:
+            return near.single.ask(("MGET", self._epoch_key, key), partial(self._see_first, near, key))
+        return near.single.ask(("GET", key), partial(self._see, near, key))
+
     async def read(
         self, key: str, tags: Sequence[str] = (), attempts: int | None = None, *, strict: bool = False
     ) -> Record | None:
@@ -55,7 +65,7 @@ class Reader:
         reply = await near.node.call(command, Repeat.ALWAYS, see, attempts)
         record = cast("list[Record | None]", reply)[0] if along else cast("Record | None", reply)
         if record is not None and record.live is None:
-            await self._settle(near, [record])
+            await self.settle(near, [record])
         return record
 
     async def read_together(self, key: str, tags: Sequence[str], attempts: int, *, strict: bool) -> Record | None:
@@ -72,7 +82,7 @@ class Reader:
             ("MGET", *along, *keys), Repeat.ALWAYS, partial(self._see_along, near, along, keys, doubt=not near.tracks)
         )
         records = cast("list[Record | None]", reply)
-        await self._settle(near, [record for record in records if record is not None and record.live is None])
+        await self.settle(near, [record for record in records if record is not None and record.live is None])
         return records
 
     async def read_behind(self, command: Command, key: str) -> tuple[Reply, Record | None]:
@@ -91,7 +101,7 @@ class Reader:
                 raise reply
         record = cast("list[Record | None]", read)[0]
         if record is not None and record.live is None:
-            await self._settle(near, [record])
+            await self.settle(near, [record])
         return before, record
 
     async def consider(self, near: Near, raws: Sequence[bytes], epoch: Reply) -> list[Record | None]:
@@ -99,7 +109,7 @@ class Reader:
         near.nonces.learn(self._epoch_key, epoch)
         records: list[Record | None] = [self.judged(near, raw) for raw in raws]
         self._doubt(near, [self._epoch_key], records)
-        await self._settle(near, [record for record in records if record is not None and record.live is None])
+        await self.settle(near, [record for record in records if record is not None and record.live is None])
         return records
 
     def unknown(self, near: Near, tags: Sequence[str]) -> list[str]:
@@ -167,6 +177,11 @@ class Reader:
             self._doubt(near, along, cast("list[Record | None]", records))
         return records
 
+    def _see_first(self, near: Near, key: str, reply: Reply) -> Reply:
+        """The same of one entry behind the epoch."""
+        records = self._see_along(near, (self._epoch_key,), (key,), reply, doubt=False)
+        return records[0] if isinstance(records, list) else records
+
     def _doubt(self, near: Near, along: Sequence[str], records: Sequence[Record | None]) -> None:
         """Tags that were not read along may have changed since they were read."""
         read = {near.nonces.at(key) for key in along}
@@ -178,10 +193,8 @@ class Reader:
     def _differs(record: Record, read: set[Nonce]) -> bool:
         return any(nonce in read and nonce.now != seen for nonce, seen in record.guards)
 
-    # -- the second round trip ------------------------------------------------------------------------------------
-
-    async def _settle(self, near: Near, records: Sequence[Record]) -> None:
-        """Read what is not known of the nonces of these records, and judge them by it."""
+    async def settle(self, near: Near, records: Sequence[Record]) -> None:
+        """Read, in a second round trip, what is not known of the nonces of these records, and judge them by it."""
         if not records:
             return
         tag_key = self._namespace.tag_key

@@ -106,30 +106,37 @@ class RemoteStore:
     # -- reading ----------------------------------------------------------------------------------------------
 
     async def get(self, key: str, *, strict: bool = False) -> object:
+        if strict:
+            return self._fresh_value(await self._reader.read(key, strict=True))
         near = self._nears.get()
-        if near.tracks or strict:
-            return self._fresh_value(await self._reader.read(key, strict=strict))
         try:
             reply = await self.ask(near, key)
         except Disconnected as lost:
             reply = await self.ask_again(near, key, lost)
-        value = self.plain_value(reply)
+        value = self.given(reply)
         return value if value is not NOT_PLAIN else await self.considered(near, key, reply)
 
     def ask(self, near: Near, key: str) -> asyncio.Future[Any]:
-        """Ask a server that doesn't tell of changes what a key holds. Raises Disconnected.
+        """Ask what a key holds. Raises Disconnected.
 
         `Tiers.get` takes the same steps as `get`, without its frame.
         """
+        if near.tracks:
+            return self._reader.ask(near, key)
         return near.node.connection.call(("MGET", key, self._epoch_key))
 
     async def ask_again(self, near: Near, key: str, lost: Disconnected) -> Any:  # noqa: ANN401 (as `ask`)
         """The same, after that brought no answer. Raises CacheUnavailableError."""
         return await near.node.again(lambda: self.ask(near, key), lost, Repeat.ALWAYS)
 
-    def plain_value(self, reply: Sequence[Any]) -> object:
-        """The value, if it is the commonest entry, or MISSING; else `NOT_PLAIN`."""
-        raw, epoch = reply
+    def given(self, reply: Any) -> object:  # noqa: ANN401 (as `ask`)
+        """The value in a reply, or MISSING; `NOT_PLAIN` if that takes more than a look."""
+        if type(reply) is list:
+            return self._plain_value(*reply)
+        return NOT_PLAIN if reply is not None and reply.live is None else self._fresh_value(reply)
+
+    def _plain_value(self, raw: bytes | None, epoch: Reply) -> object:
+        """The value, if it is the commonest entry."""
         if raw is None:
             return MISSING
         if epoch != self._epoch[0]:
@@ -142,8 +149,11 @@ class RemoteStore:
             self._counters.undecodable += 1
             return MISSING
 
-    async def considered(self, near: Near, key: str, reply: Sequence[Any]) -> object:
-        """What `get` gives for a reply that is not plain."""
+    async def considered(self, near: Near, key: str, reply: Any) -> object:  # noqa: ANN401 (as `ask`)
+        """What `get` gives for a reply that takes more than a look."""
+        if type(reply) is not list:
+            await self._reader.settle(near, [reply])
+            return self._fresh_value(reply)
         if self._nears.get().tracks:  # connected meanwhile: of a server that tells one learns in the parser only
             return self._fresh_value(await self._reader.read(key))
         (record,) = await self._reader.consider(near, [reply[0]], reply[1])
@@ -179,7 +189,7 @@ class RemoteStore:
         try:
             values = self._records.loads_many(payloads)
         except Undecodable:
-            values = [self.plain_value((raw, epoch)) for raw in raws]
+            values = [self._plain_value(raw, epoch) for raw in raws]
             return values, [at for at, value in enumerate(values) if value is NOT_PLAIN]
         for at in others:
             values.insert(at, MISSING)

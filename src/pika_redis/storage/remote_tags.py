@@ -183,21 +183,26 @@ class Look:
     def __init__(self, near: Near, keys: Sequence[str], *, believes: bool = True) -> None:
         """`believes` = of a node that can't be asked, what was known counts as read."""
         self.found: dict[str, bytes | None] = {}
-        self.step = Reads(keys, self._see, spare=True)
+        self._keys = keys
         self._near = near
         self._generation = near.generation
         self._believes = believes
 
     @property
+    def step(self) -> Reads:
+        """The read, to be taken once."""
+        return Reads(self._keys, self._see, spare=True)  # not kept: it knows us
+
+    @property
     def command(self) -> Command:
         """The same as one command, of one server. Its reply belongs to `see`."""
-        return ("MGET", *self.step.keys)
+        return ("MGET", *self._keys)
 
     def see(self, raws: Reply) -> None:
         """The reply to `command`. Within the parser."""
         if isinstance(raws, list):
             learn, found, generation = self._near.learn, self.found, self._generation
-            for key, raw in zip(self.step.keys, raws, strict=True):
+            for key, raw in zip(self._keys, raws, strict=True):
                 found[key] = learn(key, raw, generation)
 
     def _see(self, key: str, raw: Reply) -> Reply:

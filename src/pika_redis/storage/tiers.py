@@ -24,7 +24,7 @@ from ..codec.envelope import NOT_PLAIN
 from ..errors import CacheServerError, CacheUnavailableError, OverloadedError
 from ..model.entry import Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MISSING, MissingType
-from ..model.report import HealthReport, HealthStatus
+from ..model.report import HealthReport
 from ..wire.replies import Disconnected
 from .degraded import Degraded
 from .faults import FULL, GONE, is_the_servers_fault
@@ -69,13 +69,15 @@ class Tiers:
         if not near.standing.cut:
             server = self._server
             try:
-                if near.tracks or strict:
-                    return await server.get(key, strict=strict)
+                if near.node.connection.crowded:
+                    await near.stand_in_line()
+                if strict:
+                    return await server.get(key, strict=True)
                 try:
                     reply = await server.ask(near, key)
                 except Disconnected as lost:
                     reply = await server.ask_again(near, key, lost)
-                value = server.plain_value(reply)
+                value = server.given(reply)
                 return value if value is not NOT_PLAIN else await server.considered(near, key, reply)
             except GONE as error:
                 self._fail(error, (key,))
@@ -102,8 +104,11 @@ class Tiers:
         return await self._or((key,), lambda: self._server.remaining(key), lambda: self._memory.remaining(key))
 
     async def fetch(self, key: str, tags: Sequence[str], *, strict: bool = False) -> Found:
+        near = self._nears.get()
         if not self._is_cut((key,)):
             try:
+                if near.node.connection.crowded:
+                    await near.stand_in_line()
                 return await self._server.fetch(key, tags, strict=strict)
             except GONE as error:
                 self._fail(error, (key,))
@@ -141,7 +146,8 @@ class Tiers:
         else:
             age = self._memory.now_ms() - entry.born_ms
             entry = replace(entry, born_ms=self.now_ms() - age)
-        return replace(found, entry=None if strict else entry, body=_HERE, cut=self._reason())
+        found.entry, found.body, found.cut = None if strict else entry, _HERE, self._reason()
+        return found
 
     def _unproven(self, key: str) -> Entry | None:
         """A copy from before the cut."""
@@ -154,15 +160,19 @@ class Tiers:
 
     async def begin(self, key: str, found: Found, terms: Terms) -> Hold | None:
         if found.body is not _HERE:
+            near = self._nears.get()
             try:
+                if near.node.connection.crowded:
+                    await near.stand_in_line()
                 return await self._server.begin(key, found, terms)
             except GONE as error:
                 self._fail(error, (key,))
             found = await self._memory.fetch(key, terms.tags)
         if not self._is_cut((key,)):
             return None  # the server is back: look there
-        hold = await self._memory.begin(key, found, terms)
-        return None if hold is None else replace(hold, body=_HERE)
+        if (hold := await self._memory.begin(key, found, terms)) is not None:
+            hold.body = _HERE
+        return hold
 
     def _side(self, hold: Hold) -> MemoryStore | RemoteStore:
         return self._memory if hold.body is _HERE else self._server
@@ -176,12 +186,12 @@ class Tiers:
     async def replace(self, key: str, hold: Hold, draft: Draft) -> Outcome:
         if hold.body is not _HERE:
             return await self._noting((key,), self._server.replace(key, hold, draft))
-        return _presumed(await self._memory.replace(key, hold, self._brief(draft)))
+        return (await self._memory.replace(key, hold, self._brief(draft))).presumed()
 
     async def release(self, key: str, hold: Hold) -> Outcome:
         if hold.body is not _HERE:
             return await self._noting((key,), self._server.release(key, hold))
-        return _presumed(await self._memory.release(key, hold))
+        return (await self._memory.release(key, hold)).presumed()
 
     async def fail(self, key: str, hold: Hold, failure: Failure, seconds: float) -> None:
         await self._noting((key,), self._side(hold).fail(key, hold, failure, seconds))
@@ -197,18 +207,22 @@ class Tiers:
     # -- writing ----------------------------------------------------------------------------------------------
 
     async def write(self, items: Sequence[tuple[str, Draft]]) -> Mapping[str, Exception]:
+        near = self._nears.get()
         try:
+            if near.node.connection.crowded:
+                await near.stand_in_line()
             failed = await self._server.write(items)
         except (CacheUnavailableError, CacheServerError) as error:
             failed = dict.fromkeys([key for key, _ in items], error)
         refused = [key for key, error in failed.items() if is_the_servers_fault(error)]
         if refused:
             await self._give_up(refused, failed[refused[0]])
-        if self._nears.get().is_cut:
+            failed = {key: error for key, error in failed.items() if key not in refused}
+        if near.is_cut:
             here = [(key, self._brief(draft)) for key, draft in items if self._is_cut((key,))]
             if here:
                 await self._memory.write(here)
-        return {key: error for key, error in failed.items() if key not in refused} if failed else failed
+        return failed
 
     async def _give_up(self, keys: Sequence[str], error: Exception) -> None:
         """These could not be written: what the server has there is older, and goes."""
@@ -292,14 +306,8 @@ class Tiers:
 
     async def health(self) -> HealthReport:
         report = await self._server.health()
-        degraded, cut = self._degraded, self._is_cut(())
-        if report.connected and not cut:
-            return report
-        waiting = degraded.journal.waiting
-        lasts = f"; for {degraded.seconds:.0f} s values come from this process's memory" if cut else ""
-        owed = f", {waiting} invalidations wait for the server" if waiting else ""
-        detail = degraded.reason if report.connected else report.detail
-        return replace(report, status=HealthStatus.DEGRADED, detail=f"{detail}{lasts}{owed}")
+        cut = self._is_cut(())
+        return report if report.connected and not cut else self._degraded.amend(report, cut=cut)
 
     # -- the ways to be without a server --------------------------------------------------------------------------
 
@@ -343,7 +351,10 @@ class Tiers:
 
     async def _or_miss(self, change: Callable[[], Awaitable[T]], without: T, keys: Sequence[str]) -> T:
         """Change the server; when that can't be, these keys are journaled."""
+        near = self._nears.get()
         try:
+            if near.node.connection.crowded:
+                await near.stand_in_line()
             return await change()
         except (CacheUnavailableError, CacheServerError) as error:
             if not is_the_servers_fault(error):
@@ -382,15 +393,8 @@ class Tiers:
             await self._memory.sweep(pattern)
 
     def _brief(self, draft: Draft) -> Draft:
-        """The same for memory: not for long, and not served past its time."""
-        most = self._degraded_ttl if draft.degraded_ttl is None else draft.degraded_ttl
-        return replace(draft, ttl=min(draft.ttl, most), extra=0.0)
+        return draft.at_most(self._degraded_ttl if draft.degraded_ttl is None else draft.degraded_ttl)
 
 
 async def _none() -> int:
     return 0
-
-
-def _presumed(outcome: Outcome) -> Outcome:
-    """What became of a load, as far as this process can know it alone."""
-    return Outcome.PRESUMED if outcome in (Outcome.STORED, Outcome.CURRENT) else outcome

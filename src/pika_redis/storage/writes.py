@@ -107,6 +107,7 @@ class Writes:
         try:
             return await turn.write(key, command)
         except Disconnected as lost:
+            del turn  # it knows the error, which knows this frame
             seen = _UntaggedWritten(near, (key,), self._epoch_key)
             commands = (command, ("MGET", self._epoch_key))
             replies = await near.single.again(lambda: near.single.ask_many(commands, seen), lost, Repeat.UNSENT)

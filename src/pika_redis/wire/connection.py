@@ -33,24 +33,12 @@ from functools import partial
 from typing import TypeAlias, cast
 
 from ..errors import CacheError
-from .framing import (
-    NOT_ENOUGH,
-    UNREADABLE,
-    Command,
-    Push,
-    Reply,
-    Unframed,
-    attribute_marks,
-    describe,
-    new_reader,
-    pack,
-    pack_all,
-    unpackable,
-)
+from .delivery import PushHandler, deliver, deliver_with_care
+from .framing import UNREADABLE, Command, Reply, describe, new_reader, pack, pack_all, unpackable
 from .limits import Limits
 from .progress import Proof, Upload
 from .replies import Disconnected, Full, Stalled
-from .slots import Batch, Line, Slot, Waiter, refuse
+from .slots import Batch, Line, Slot, Ticket, Waiter, refuse
 from .sockets import point_at_nothing
 
 __all__ = ["Command", "Connection", "Limits", "LossHandler", "PushHandler", "Reply", "ignore"]
@@ -58,7 +46,6 @@ __all__ = ["Command", "Connection", "Limits", "LossHandler", "PushHandler", "Rep
 _TICKS = 8  # of the timer within the stall timeout
 _BUFFER = 1024 * 1024  # bytes that the transport holds before it asks for a pause
 LossHandler: TypeAlias = "Callable[[Connection, str], None]"  # told once, with the reason
-PushHandler: TypeAlias = Callable[[Push], None]  # told of what the server says unasked, in wire order; must not raise
 
 
 def ignore(*_: object) -> None:
@@ -70,8 +57,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "__weakref__", "_admitted", "_line", "_loop", "_lost", "_new_future", "_now", "_on_lost",
-        "_on_push", "_out", "_reader", "_room", "_silent", "_slots", "_stalled", "_transport", "_upload", "_watch",
-        "_writable", "closed", "heard", "hung_up", "limits", "on_resumed", "proof",
+        "_on_push", "_out", "_promised", "_reader", "_room", "_silent", "_slots", "_stalled", "_transport", "_upload",
+        "_watch", "_writable", "closed", "crowded", "heard", "hung_up", "limits", "on_resumed", "proof",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +75,8 @@ class Connection(asyncio.Protocol):
         """Whether the server has sent anything since `serve`."""
         self.hung_up = False
         """Whether it was we who closed."""
+        self.crowded = False
+        """Whether callers wait for room, so that another one should take a `ticket`."""
         self.on_resumed: Callable[[], None] = ignore
         """Called when a stall ends, before the replies that end it are handed out."""
         self.proof = Proof()
@@ -99,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._reader = new_reader()
         self._slots: deque[Slot] = deque()
         self._line = Line()
+        self._promised = 0  # to those who were let in and have not called yet
         self._out: list[bytes] = []  # one item a slot
         self._transport: asyncio.Transport | None = None
         self._lost: Disconnected | None = None
@@ -157,17 +147,26 @@ class Connection(asyncio.Protocol):
 
     def send(self, commands: Sequence[Command], slots: Sequence[Slot]) -> None:
         """Queue commands as one, with a slot for each. Raises as `call`."""
-        if self._admitted and self._has_room(len(commands)):
+        if self._may_pass(len(commands)):
             self._queue(pack_all(commands), slots)
         else:
             self._wait_in_line(Waiter(slots, commands))
 
     def enter(self, waiter: Waiter) -> None:
         """Let somebody in who waited elsewhere, or have him wait here. Raises as `call`."""
-        if self._admitted and self._has_room(len(waiter.commands)):
+        if self._may_pass(len(waiter.commands)):
             waiter.enter(self._queue)
         else:
             self._wait_in_line(waiter)
+
+    def ticket(self) -> asyncio.Future[CacheError | None]:
+        """Stand in line before making a command; gives None when there is room for it, else why there is none.
+
+        Raises as `call`.
+        """
+        told: asyncio.Future[CacheError | None] = self._loop.create_future()
+        self._wait_in_line(Ticket(told))
+        return told
 
     def take_line(self) -> Iterator[Waiter]:
         """Those who wait here and are to go on elsewhere."""
@@ -217,9 +216,9 @@ class Connection(asyncio.Protocol):
             self.on_resumed()
         try:
             if b"|" in data:
-                self._parse_with_care(data)
+                deliver_with_care(data, self._reader, self._slots, self._on_push)
             else:
-                self._parse(data)
+                deliver(data, self._reader, self._slots, self._on_push)
         except UNREADABLE as error:
             self.close(describe(error, data))
             return
@@ -242,52 +241,18 @@ class Connection(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(None)
 
-    # -- replies ----------------------------------------------------------------------------------------------
-
-    def _parse(self, data: bytes) -> None:
-        reader = self._reader
-        gets = reader.gets
-        next_slot = self._slots.popleft
-        reply: Reply = None
-        reader.feed(data)
-        try:
-            while True:
-                reply = gets()
-                kind = type(reply)
-                if kind is list or kind is bytes:  # by far the most
-                    slot = next_slot()
-                    if not slot.done():
-                        slot.set_result(reply)
-                elif reply is NOT_ENOUGH:
-                    return
-                elif kind is Push:
-                    self._on_push(cast("Push", reply))
-                else:
-                    slot = next_slot()
-                    if not slot.done():
-                        if isinstance(reply, CacheError):
-                            slot.set_exception(reply)
-                        else:
-                            slot.set_result(reply)
-        except IndexError:
-            said = str(reply) if isinstance(reply, CacheError) else "it sent a reply to no command"
-            raise Unframed(said) from None
-
-    def _parse_with_care(self, data: bytes) -> None:
-        """Parse, but end where an attribute begins."""
-        start = 0
-        for mark in attribute_marks(data):
-            self._parse(data[start:mark])
-            start = mark
-            if not self._reader.has_data():
-                raise Unframed("it sent a RESP3 attribute")
-        self._parse(data[start:])
-
     # -- commands ---------------------------------------------------------------------------------------------
 
     def _has_room(self, more: int) -> bool:
-        due = len(self._slots)
+        due = len(self._slots) + self._promised
         return (due + more <= self.limits.in_flight or not due) and self._room >= 0
+
+    def _may_pass(self, more: int) -> bool:
+        """Whether so many commands need not stand in line."""
+        due = len(self._slots)
+        return self._room >= 0 and (
+            due + more <= self._admitted or (not due and not self.crowded and self._admitted > 0)
+        )
 
     def _wait_in_line(self, waiter: Waiter) -> None:
         if self._lost is not None:
@@ -298,16 +263,30 @@ class Connection(asyncio.Protocol):
             raise Full(f"{self.in_flight} commands are in flight and {len(self._line)} callers wait")
         self._line.join(waiter)
         self._admitted = 0  # nobody overtakes
+        self.crowded = True
 
     def _admit_line(self) -> None:
         """Let in from the head of the line whoever there is room for."""
-        while (waiter := self._line.head()) is not None:
-            if not self._has_room(len(waiter.commands)):
-                return
+        promised = 0
+        while (waiter := self._line.head()) is not None and self._has_room(len(waiter.commands)):
             self._line.leave()
             waiter.enter(self._queue)
+            promised += waiter.comes_back
+            self._promised += waiter.comes_back
+        if promised:
+            self._loop.call_soon(self._admit_more, promised)
         if self._lost is None:
-            self._admitted = self.limits.in_flight
+            self.crowded = waiter is not None
+            if waiter is None:
+                self._admitted = self.limits.in_flight
+            else:
+                self._admitted = len(self._slots) + self._promised if self._promised else 0
+
+    def _admit_more(self, came: int = 0) -> None:
+        """Those who were promised room have called by now, or left."""
+        self._promised -= came
+        if self._line:
+            self._admit_line()
 
     def _queue(self, packed: bytes, slots: Sequence[Slot]) -> None:
         if not self._out:
@@ -331,8 +310,7 @@ class Connection(asyncio.Protocol):
         if self._watch is None:
             self._start_watch()
         self._transport.write(data)
-        if self._line:
-            self._admit_line()
+        self._admit_more()
 
     # -- silence ----------------------------------------------------------------------------------------------
 
@@ -365,6 +343,7 @@ class Connection(asyncio.Protocol):
 
     def _stall(self, reason: str) -> None:
         self._stalled = True
+        self.crowded = False
         self._admitted = 0
         for slot in self._slots:
             refuse(slot, Stalled(reason, sent=True))
@@ -377,6 +356,7 @@ class Connection(asyncio.Protocol):
         if self._lost is not None:
             return
         self._lost = Disconnected(reason, sent=True)
+        self.crowded = False
         self._admitted = 0
         if self._watch is not None:
             self._watch.cancel()

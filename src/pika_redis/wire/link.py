@@ -50,6 +50,7 @@ class NoConnection:
 
     __slots__ = ("proof",)
     in_flight = 0
+    crowded = False
     unsent = False
     usable = False
 
@@ -57,6 +58,9 @@ class NoConnection:
         self.proof = Proof()
 
     def call(self, command: Command) -> asyncio.Future[Reply]:
+        raise Disconnected("not connected", sent=False)
+
+    def ticket(self) -> asyncio.Future[CacheError | None]:
         raise Disconnected("not connected", sent=False)
 
     def call_many(self, commands: Sequence[Command]) -> asyncio.Future[list[Reply]]:

@@ -190,28 +190,33 @@ class Node(Stepwise):
             attempts = self._endpoint.retry.attempts
         failure = self.failed(lost)
         attempt = 0
-        while True:
-            if lost.sent and repeat is not Repeat.ALWAYS:
-                raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
-            if self._ended:
-                raise CacheClosedError(f"{self._endpoint}: the connection was closed for good") from lost
-            if (
-                repeat is Repeat.NEVER
-                or isinstance(lost, Full)
-                or (isinstance(lost, NotServing) and not isinstance(lost, ReadOnly) and attempt >= attempts)
-            ):
-                raise failure from lost
-            try:
-                if not isinstance(lost, Stalled) or self._tracked.connection.usable:  # it may have gone on meanwhile
-                    return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
-            except Disconnected as error:
-                lost, failure = error, self.failed(error)
-            except CacheUnavailableError as error:
-                failure = error
-            if attempt >= attempts or len(self._waiting) >= self._endpoint.limits.repeating:
-                raise failure from lost
-            await self._waiting.wait(self._endpoint.retry.pause(attempt))
-            attempt += 1
+        try:
+            while True:
+                if lost.sent and repeat is not Repeat.ALWAYS:
+                    raise OutcomeUnknownError(f"{self._endpoint}: {lost}; the write may or may not have run") from lost
+                if self._ended:
+                    raise CacheClosedError(f"{self._endpoint}: the connection was closed for good") from lost
+                if (
+                    repeat is Repeat.NEVER
+                    or isinstance(lost, Full)
+                    or (isinstance(lost, NotServing) and not isinstance(lost, ReadOnly) and attempt >= attempts)
+                ):
+                    raise failure from lost
+                try:
+                    if (
+                        not isinstance(lost, Stalled) or self._tracked.connection.usable
+                    ):  # it may have gone on meanwhile
+                        return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
+                except Disconnected as error:
+                    lost, failure = error, self.failed(error)
+                except CacheUnavailableError as error:
+                    failure = error
+                if attempt >= attempts or len(self._waiting) >= self._endpoint.limits.repeating:
+                    raise failure from lost
+                await self._waiting.wait(self._endpoint.retry.pause(attempt))
+                attempt += 1
+        finally:
+            del failure, lost  # what is raised knows this frame, and would keep itself alive
 
     def _leave_replica(self) -> None:
         """A write went to a replica. One that was a replica from the beginning is left now and then only."""

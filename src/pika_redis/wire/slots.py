@@ -6,12 +6,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, cast
 
 from ..errors import CacheError, CacheUsageError
 from .framing import Command, Reply, pack_all
 
-__all__ = ["Batch", "Line", "Observed", "ObservedBatch", "Observer", "Slot", "Waiter", "ignored", "refuse"]
+__all__ = ["Batch", "Line", "Observed", "ObservedBatch", "Observer", "Slot", "Ticket", "Waiter", "ignored", "refuse"]
+
+
+_TWO: Final = ((), ())  # commands to come: one, or a write with the read behind it
 
 
 class Slot(Protocol):
@@ -128,9 +131,15 @@ class Waiter:
     since: int = 0
     """The tick of its line at which it would have joined, had it waited there all the time."""
 
+    comes_back: ClassVar[int] = 0
+    """How many commands may come when it has entered."""
+
     def has_left(self) -> bool:
         """Whether nobody waits for any of the replies any more."""
-        return all(_caller_of(slot).done() for slot in self.slots)
+        for slot in self.slots:  # noqa: SIM110 (no generator: a hundred thousand may stand in line)
+            if not _caller_of(slot).done():
+                return False
+        return True
 
     def enter(self, queue: Callable[[bytes, Sequence[Slot]], None]) -> None:
         """There is room: the commands go, or are refused because they can't be packed."""
@@ -145,6 +154,27 @@ class Waiter:
         """The commands will not be sent."""
         for slot in self.slots:
             refuse(slot, error)
+
+
+class Ticket(Waiter):
+    """The place of a caller that has made no command yet, nor anything else: hardly more than a future."""
+
+    __slots__ = ("_told",)
+    comes_back = len(_TWO)
+
+    def __init__(self, told: asyncio.Future[CacheError | None]) -> None:
+        """`told` = done when the caller may call, with None, or when that would be in vain, with the reason."""
+        super().__init__((), _TWO)
+        self._told = told
+
+    def has_left(self) -> bool:
+        return self._told.done()
+
+    def enter(self, queue: Callable[[bytes, Sequence[Slot]], None]) -> None:
+        self._told.set_result(None)
+
+    def refuse(self, error: CacheError) -> None:
+        self._told.set_result(error)
 
 
 class Line:
