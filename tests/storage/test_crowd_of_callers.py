@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pika_redis import CacheUnavailableError, RedisService
+from pika_redis.policy.room import MOST_FLIGHTS
 from pika_redis.testing import EmbeddedServer, until_healthy
 
 from ..wire.timing import turned
@@ -15,7 +16,7 @@ from .conftest import StartOwn
 from .tap import near_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-CALLERS = 12_000  # more than may be in flight
+MANY = 12_000  # more than may be in flight
 FAULTS = {
     "killed": (EmbeddedServer.kill, EmbeddedServer.restart),
     "stopped": (EmbeddedServer.pause, EmbeddedServer.resume),
@@ -38,39 +39,41 @@ async def service(own: EmbeddedServer) -> AsyncIterator[RedisService]:
         yield service
 
 
-async def call_all(service: RedisService) -> tuple[list[object], int]:
+async def call_all(service: RedisService, number: int) -> tuple[list[object], int]:
     """What everybody got, and the largest number of tasks beside the callers' own."""
     usual = len(asyncio.all_tasks())
 
     async def load() -> str:
         return "loaded"
 
-    def one(number: int) -> asyncio.Task[object]:
-        key = f"k{number}"
-        calls = (service.get(key), service.get_or_load(key, load), service.set(key, number))
-        for unused in (*calls[: number % 3], *calls[number % 3 + 1 :]):
+    def one(at: int) -> asyncio.Task[object]:
+        key = f"k{at}"
+        calls = (service.get(key), service.get_or_load(key, load, hard_timeout=120), service.set(key, at))
+        for unused in (*calls[: at % 3], *calls[at % 3 + 1 :]):
             unused.close()
-        return asyncio.create_task(calls[number % 3])
+        return asyncio.create_task(calls[at % 3])
 
-    callers = [one(number) for number in range(CALLERS)]
-    beside = 0
-    while any(not caller.done() for caller in callers):
-        running = sum(not caller.done() for caller in callers)
-        beside = max(beside, len(asyncio.all_tasks()) - running - usual)
-        await asyncio.wait(callers, timeout=0.2)
-    return list(await asyncio.gather(*callers, return_exceptions=True)), beside
+    callers = [one(at) for at in range(number)]
+    running = set(callers)
+    for caller in callers:
+        caller.add_done_callback(running.discard)
+    everybody, beside = asyncio.gather(*callers, return_exceptions=True), 0
+    while not everybody.done():
+        beside = max(beside, len(asyncio.all_tasks()) - len(running) - usual)
+        await asyncio.sleep(0.5)
+    return await everybody, beside
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("raises", [False, True])
+@pytest.mark.parametrize(("raises", "number"), [(False, MANY), (True, MANY), (False, 100_000)])
 async def test_all_have_an_answer_and_nothing_is_left(
-    service: RedisService, own: EmbeddedServer, fault: str, raises: bool
+    service: RedisService, own: EmbeddedServer, fault: str, raises: bool, number: int
 ) -> None:
     before = len(asyncio.all_tasks())
     FAULTS[fault][0](own)
     asked = service.with_options(on_unavailable="raise") if raises else service
-    given, beside = await call_all(asked)
-    assert beside <= CALLERS // 3 + 5  # a load has a task of its own, which outlives callers; who connects, who listens
+    given, beside = await call_all(asked, number)
+    assert beside <= MOST_FLIGHTS + 5  # a load has a task of its own; who connects, who listens
     failed = [one for one in given if isinstance(one, BaseException)]
     assert all(isinstance(one, CacheUnavailableError) for one in failed)
     assert raises or not failed

@@ -119,7 +119,7 @@ class RemoteStore:
     def ask(self, near: Near, key: str) -> asyncio.Future[Any]:
         """Ask what a key holds. Raises Disconnected.
 
-        `Tiers.get` takes the same steps as `get`, without its frame.
+        `Tiers.get` takes the same steps as `get`, without its frame and, where it counts, without this one.
         """
         if near.tracks:
             return self._reader.ask(near, key)
@@ -131,12 +131,9 @@ class RemoteStore:
 
     def given(self, reply: Any) -> object:  # noqa: ANN401 (as `ask`)
         """The value in a reply, or MISSING; `NOT_PLAIN` if that takes more than a look."""
-        if type(reply) is list:
-            return self._plain_value(*reply)
-        return NOT_PLAIN if reply is not None and reply.live is None else self._fresh_value(reply)
-
-    def _plain_value(self, raw: bytes | None, epoch: Reply) -> object:
-        """The value, if it is the commonest entry."""
+        if type(reply) is not list:
+            return NOT_PLAIN if reply is not None and reply.live is None else self._fresh_value(reply)
+        raw, epoch = reply
         if raw is None:
             return MISSING
         if epoch != self._epoch[0]:
@@ -189,7 +186,7 @@ class RemoteStore:
         try:
             values = self._records.loads_many(payloads)
         except Undecodable:
-            values = [self._plain_value(raw, epoch) for raw in raws]
+            values = [self.given([raw, epoch]) for raw in raws]
             return values, [at for at, value in enumerate(values) if value is NOT_PLAIN]
         for at in others:
             values.insert(at, MISSING)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 from ..codec.envelope import NOT_PLAIN
@@ -55,12 +56,11 @@ class Tiers:
         self._memory = memory
         self._nears = server.nears
         self._namespace = server.namespace
+        self._epoch_key = server.namespace.epoch_key
         self._degraded = degraded
         self._degraded_ttl = degraded_ttl
         self._stale_if_error = stale_if_error
-        self.hit = server.hit
-        self.now_ms = server.now_ms
-        self.new_token = server.new_token
+        self.hit, self.now_ms, self.new_token = server.hit, server.now_ms, server.new_token
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -74,7 +74,10 @@ class Tiers:
                 if strict:
                     return await server.get(key, strict=True)
                 try:
-                    reply = await server.ask(near, key)
+                    if near.tracks:
+                        reply = await server.ask(near, key)
+                    else:  # without the frame
+                        reply = await near.node.connection.call(("MGET", key, self._epoch_key))
                 except Disconnected as lost:
                     reply = await server.ask_again(near, key, lost)
                 value = server.given(reply)
@@ -302,7 +305,7 @@ class Tiers:
     async def replicated(self, replicas: int) -> int:
         if self._degraded.journal.waiting:
             return 0
-        return await self._or((), lambda: self._server.replicated(replicas), _none)
+        return await self._or((), lambda: self._server.replicated(replicas), partial(self._memory.replicated, 0))
 
     async def health(self) -> HealthReport:
         report = await self._server.health()
@@ -394,7 +397,3 @@ class Tiers:
 
     def _brief(self, draft: Draft) -> Draft:
         return draft.at_most(self._degraded_ttl if draft.degraded_ttl is None else draft.degraded_ttl)
-
-
-async def _none() -> int:
-    return 0
