@@ -76,6 +76,7 @@ def test_the_text_tells_all_and_which_fault_came_before_a_violation() -> None:
         "1 tasks",
         "2 sockets, 3 bytes",
         "100.000%",
+        "the slowest call took 1,000 ms (delete, no fault)",
         "'cut' began 500.0 ms before the read",
     ):
         assert part in text
@@ -93,3 +94,9 @@ def test_the_figures_are_json() -> None:
     assert (found["violations"], found["violations_in_failovers"]) == (0, 1)
     assert found["longest_staleness_in_failovers_ms"] == 1000
     assert found["leaked"] == {"tasks": 0, "sockets": 0, "bytes": 0}
+
+
+def test_the_slowest_call_is_told_with_the_fault_that_it_met() -> None:
+    found = report(Window("cut", 10 * SECOND, 10 * SECOND + 1), Window("killed", 20 * SECOND, 21 * SECOND))
+    assert found.figures.slowest == "delete, 'cut'"
+    assert found.to_dict()["slowest"] == "delete, 'cut'"

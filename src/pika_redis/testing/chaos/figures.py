@@ -30,6 +30,8 @@ class Figures:
     """How long calls took that met a fault, in nanoseconds, sorted."""
     calm: array[int] = field(default_factory=lambda: array("q"))
     """How long the others took."""
+    slowest: str = ""
+    """What the slowest call of all was, and the fault that it met."""
 
     @property
     def availability(self) -> float:
@@ -48,6 +50,7 @@ def figures_of(history: Iterable[Operation], windows: Sequence[Window]) -> Figur
     starts = [window.start for window in windows]
     during: list[int] = []
     calm: list[int] = []
+    longest = -1
     for one in history:
         if one.kind in _PARTS or (one.kind in CHANGES and one.version):
             continue
@@ -59,7 +62,11 @@ def figures_of(history: Iterable[Operation], windows: Sequence[Window]) -> Figur
                 found.failed += 1
         at = bisect_right(starts, one.end) - 1
         met = at >= 0 and windows[at].end >= one.start
-        (during if met else calm).append(one.end - one.start)
+        lasted = one.end - one.start
+        (during if met else calm).append(lasted)
+        if lasted > longest:
+            longest = lasted
+            found.slowest = f"{one.kind.name.lower()}, {repr(windows[at].name) if met else 'no fault'}"
     found.during, found.calm = array("q", sorted(during)), array("q", sorted(calm))
     return found
 

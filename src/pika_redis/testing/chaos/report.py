@@ -77,6 +77,7 @@ class ChaosReport:
             "p99_during_faults_ms": round(percentile_ms(figures.during, 0.99), 3),
             "p99_at_rest_ms": round(percentile_ms(figures.calm, 0.99), 3),
             "slowest_ms": round(figures.slowest_ms, 3),
+            "slowest": figures.slowest,
             "violations": len(self.broken),
             "violations_in_failovers": len(self.excused),
             "longest_staleness_in_failovers_ms": round(self.worst_excused_ms, 3),
@@ -109,7 +110,9 @@ class ChaosReport:
 
     def _times(self) -> str:
         calm = percentile_ms(self.figures.calm, 0.99)
-        return f"during faults; {calm:,.1f} ms at rest; the slowest call took {self.figures.slowest_ms:,.0f} ms"
+        figures = self.figures
+        what = f" ({figures.slowest})" if figures.slowest else ""
+        return f"during faults; {calm:,.1f} ms at rest; the slowest call took {figures.slowest_ms:,.0f} ms{what}"
 
     def _failovers(self) -> str:
         if not any(window.loses for window in self.windows):
