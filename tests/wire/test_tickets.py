@@ -156,3 +156,22 @@ def test_without_a_connection_there_is_no_line() -> None:
     assert not NoConnection.crowded
     with pytest.raises(Disconnected):
         NoConnection().ticket()
+
+
+@in_virtual_time
+async def test_who_comes_between_a_promise_and_its_use_does_not_take_the_room() -> None:
+    connection, transport, _ = connected(Limits(in_flight=4))
+    served: list[str] = []
+    tasks = crowd(connection, "abcdefgh", served)
+    await settled()
+    connection.data_received(OK * 4)
+    pushy = [connection.call(("GET", name)) for name in "yz"]  # before those who were told can run
+    for _ in range(6):
+        await settled()
+        connection.data_received(OK * connection.in_flight)
+    await asyncio.gather(*tasks, *pushy)
+    sent = b"".join(transport.writes).split(b"\r\n")
+    names = b"".join(sent[at + 2] for at, word in enumerate(sent) if word == b"GET")
+    assert sorted(names) == sorted(b"abcdefghyz")
+    assert names.startswith(b"abcdef")  # and who is told and who waits with a command may change places for one turn
+    assert not connection.crowded

@@ -270,22 +270,26 @@ class Connection(asyncio.Protocol):
         promised = 0
         while (waiter := self._line.head()) is not None and self._has_room(len(waiter.commands)):
             self._line.leave()
+            if waiter.comes_back and not promised:
+                self._loop.call_soon(self._open)  # right before those who are told: nobody runs in between
             waiter.enter(self._queue)
             promised += waiter.comes_back
             self._promised += waiter.comes_back
         if promised:
             self._loop.call_soon(self._admit_more, promised)
         if self._lost is None:
-            self.crowded = waiter is not None
-            if waiter is None:
-                self._admitted = self.limits.in_flight
-            else:
-                self._admitted = len(self._slots) + self._promised if self._promised else 0
+            self.crowded = waiter is not None or self._promised > 0
+            self._admitted = 0 if self.crowded else self.limits.in_flight
+
+    def _open(self) -> None:
+        """Those who were promised room come now."""
+        if self._lost is None and not self._stalled:
+            self._admitted = len(self._slots) + self._promised
 
     def _admit_more(self, came: int = 0) -> None:
         """Those who were promised room have called by now, or left."""
         self._promised -= came
-        if self._line:
+        if (came or self._line) and self._lost is None and not self._stalled:
             self._admit_line()
 
     def _queue(self, packed: bytes, slots: Sequence[Slot]) -> None:
