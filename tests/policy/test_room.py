@@ -192,3 +192,94 @@ async def test_who_leaves_the_line_at_the_door_gives_nothing_back_that_it_has_no
     assert await leader == "first"
     assert narrow.free == 1
     assert await stage.get(Source("third")) == "third"
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_those_at_the_door_share_one_load_also_when_it_fails_or_is_not_stored(
+    stage: Stage, narrow: Room, stored: bool
+) -> None:
+    first = Source("first", shut=True)
+    leader = asyncio.create_task(stage.get(first, OTHER))
+    await settle()
+    second = Source("second" if stored else LookupError("no"))
+    waiting = [asyncio.create_task(stage.get(second, none_ttl=0)) for _ in range(20)]
+    await settle()
+    first.gate.set()
+    given = await asyncio.gather(*waiting, return_exceptions=True)
+    assert await leader == "first"
+    assert second.calls == 1
+    assert all(one == "second" if stored else isinstance(one, LookupError) for one in given)
+    assert narrow.free == 1
+
+
+async def test_when_the_leader_at_the_door_goes_away_another_leads(stage: Stage, narrow: Room) -> None:
+    first, second, third = Source("first", shut=True), Source("second"), Source("third")
+    leader = asyncio.create_task(stage.get(first, OTHER))
+    await settle()
+    gone = asyncio.create_task(stage.get(second))
+    await settle()
+    stays = asyncio.create_task(stage.get(third))
+    await settle()
+    gone.cancel()
+    await asyncio.wait({gone})
+    first.gate.set()
+    assert [await leader, await stays] == ["first", "third"]
+    assert second.calls == 0
+    assert narrow.free == 1
+
+
+async def test_a_flight_keeps_its_place_when_its_caller_goes_away(stage: Stage, narrow: Room) -> None:
+    first, second = Source("first", shut=True), Source("second")
+    leader = asyncio.create_task(stage.get(first, OTHER))
+    await settle()
+    leader.cancel()
+    await asyncio.wait({leader})
+    waiting = asyncio.create_task(stage.get(second))
+    await settle()
+    assert second.calls == 0
+    first.gate.set()
+    assert await waiting == "second"
+    await settle()
+    assert narrow.free == 1
+
+
+async def test_a_load_within_a_load_does_not_wait_for_one_at_the_door(stage: Stage, narrow: Room) -> None:
+    inside, go_on = asyncio.Event(), asyncio.Event()
+
+    async def outer() -> object:
+        inside.set()
+        await go_on.wait()
+        return await stage.get(Source("own"))
+
+    leader = asyncio.create_task(stage.get(outer, OTHER))
+    await inside.wait()
+    at_door = asyncio.create_task(stage.get(Source("late")))
+    await settle()
+    go_on.set()
+    assert await leader == "own"
+    assert await at_door in ("own", "late")
+    assert narrow.free == 1
+
+
+@pytest.mark.parametrize("attached", [False, True])
+async def test_a_request_that_is_thrown_away_leaves_the_door_and_its_place(
+    stage: Stage, narrow: Room, attached: bool
+) -> None:
+    first = Source("first", shut=True)
+    leader = asyncio.create_task(stage.get(first, OTHER))
+    await settle()
+    request = stage.get(Source("second"), attached=attached)
+    request.send(None)
+    request.close()
+    first.gate.set()
+    assert await leader == "first"
+    assert narrow.free == 1
+    running = stage.get(Source("third", shut=True), attached=attached)
+    running.send(None)
+    assert narrow.free == 0
+    running.close()
+    await settle()
+    assert narrow.free == (1 if attached else 0)
+    if attached:
+        assert stage.reads.flights.get().room.free == MOST_LOADS
+        assert await stage.get(Source("fourth")) == "fourth"

@@ -175,3 +175,27 @@ async def test_who_comes_between_a_promise_and_its_use_does_not_take_the_room() 
     assert sorted(names) == sorted(b"abcdefghyz")
     assert names.startswith(b"abcdef")  # and who is told and who waits with a command may change places for one turn
     assert not connection.crowded
+
+
+@in_virtual_time
+async def test_who_goes_over_to_a_younger_connection_is_let_in_only_where_there_is_room() -> None:
+    old, _, _ = connected(Limits(in_flight=1))
+    young, transport, _ = connected(Limits(in_flight=4))
+    served: list[str] = []
+    calls = [old.call(("GET", "x")), old.call(("GET", "a"))]
+    tasks = crowd(old, "bc", served)
+    await settled()
+    calls.append(old.call(("GET", "d")))
+    tasks += crowd(old, "efg", served)
+    await settled()
+    told = list(old.take_line())
+    for waiter in told:
+        young.enter(waiter)
+    assert transport.writes == []
+    assert young.in_flight == 1
+    assert young.crowded
+    assert [waiter.has_left() for waiter in told] == [False, True, False, False, False, False, False]
+    old.close()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, *calls[:1], return_exceptions=True)

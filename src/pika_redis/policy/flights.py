@@ -34,7 +34,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from ..errors import CacheClosedError
-from .room import MOST_FLIGHTS, Room
+from .room import MOST_FLIGHTS, Room, is_inside
 
 __all__ = ["HANDED_OVER", "Flight", "Flights", "Load", "entered", "is_loading", "loading"]
 
@@ -110,13 +110,17 @@ def entered(load: Load) -> tuple[Load, ...]:
 class Flight(Load):
     """A load in one event loop, for which callers wait."""
 
-    __slots__ = ("hard_timeout", "has_begun", "on_detached", "waiters")
+    __slots__ = ("at_door", "entered", "hard_timeout", "has_begun", "on_detached", "waiters")
 
     def __init__(
         self, family: object, key: str, tags: Iterable[str], hard_timeout: float, *, background: bool = False
     ) -> None:
         super().__init__(family, key, tags, background=background)
         self.hard_timeout = hard_timeout
+        self.at_door = False
+        """Whether it waits until there is room for one more."""
+        self.entered = False
+        """Whether it has a place behind the door."""
         self.has_begun = False
         """Whether the loader was called: who joins from then on is late."""
         self.waiters: dict[asyncio.Future[None], None] = {}
@@ -176,11 +180,12 @@ class Flights:
         self._tasks: set[asyncio.Task[None]] = set()
         self.room = Room()
         self.door = Room(MOST_FLIGHTS)
-        """Who finds it shut waits with nothing in hand yet, and asks nothing of the store."""
+        """Who finds it shut waits with a flight that others may join, and has neither task nor lease yet."""
 
     def get(self, key: str) -> Flight | None:
         """The flight of a key that may be joined."""
-        return self._flights.get(key)
+        flight = self._flights.get(key)
+        return None if flight is not None and flight.at_door and is_inside() else flight
 
     def lead(self, flight: Flight) -> None:
         """Register a flight that begins. The caller must `land` it. One that is under way is let go of."""
@@ -210,6 +215,9 @@ class Flights:
         """End a flight: who waits gets the value or the error, later callers find none."""
         self._forget(flight)
         flight.settle(value, error)
+        if flight.entered:
+            flight.entered = False
+            self.door.leave()
         if self._loop.is_closed():
             return
         for waiter in flight.waiters:

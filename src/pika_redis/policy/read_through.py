@@ -93,7 +93,8 @@ class ReadThrough:
                 flight = flights.get(key)
             spare = self._spare(found, plan)
             if flight is None:
-                value = await self._lead_in_turn(key, found, loader, plan, ends=ends, spare=spare)
+                job = Job(self._flight(key, plan), found, loader, plan, ends - time.monotonic())
+                value = await self._lead_in_turn(job, spare)
             else:
                 value = await self._join(flight, spare, plan)
             if value is not HANDED_OVER:
@@ -204,53 +205,51 @@ class ReadThrough:
             return MISSING
         return self._store.open(found.entry, share=plan.options.share)
 
-    async def _lead_in_turn(
-        self, key: str, found: Found | None, loader: Loader, plan: Plan, *, ends: float, spare: object
-    ) -> object:
-        """Lead a flight once there is room for one more; join it if somebody else leads it by then."""
-        flights, patience = self.flights.get(), ends - time.monotonic()
+    async def _lead_in_turn(self, job: Job[Flight], spare: object) -> object:
+        """Lead a flight, which others may join at once, when there is room for one more."""
+        flights, flight, began = self.flights.get(), job.flight, time.monotonic()
+        soft = math.inf if spare is MISSING else job.plan.options.soft_timeout
+        flight.at_door = True
         try:
-            entered = await flights.door.enter(
-                patience if spare is MISSING else min(patience, plan.options.soft_timeout), key
-            )
-        except OverloadedError:
-            if spare is MISSING:
-                raise
-            self._counters.stale += 1
-            return spare
-        try:
-            flight = flights.get(key)
-            if flight is None:
-                job = Job(self._flight(key, plan), found, loader, plan, ends - time.monotonic())
-                return await self._lead(job, spare)
-        finally:
-            if entered:
-                flights.door.leave()
-        return await self._join(flight, spare, plan)
+            flight.entered = await flights.door.enter(max(0.0, min(job.patience, soft)), flight.key)
+        except OverloadedError as error:
+            if spare is not MISSING:
+                flights.land(flight, HANDED_OVER)  # who joined may have more patience
+                self._counters.stale += 1
+                return spare
+            flights.land(flight, error=error)
+            raise
+        except BaseException:  # the caller goes away
+            flights.land(flight, HANDED_OVER)
+            raise
+        flight.at_door = False
+        waited = time.monotonic() - began
+        job.patience -= waited
+        return await self._lead(job, spare, soft - waited)
 
-    async def _lead(self, job: Job[Flight], spare: object) -> object:
+    async def _lead(self, job: Job[Flight], spare: object, soft: float | None = None) -> object:
         """The result of a flight that begins: in a task of its own, or in this one when it is attached."""
         job.patience, job.spare = max(0.0, job.patience), spare is not MISSING
         if job.plan.attached:
             await self._stay(job)
         else:
             self._depart(job)
-        return await self._or_spare(job.flight.wait, spare, job.plan)
+        return await self._or_spare(job.flight.wait, spare, job.plan.options.soft_timeout if soft is None else soft)
 
     async def _join(self, flight: Flight, spare: object, plan: Plan) -> object:
         join = partial(flight.join, strict=plan.options.strict)
-        waiting = self._or_spare(join, spare, plan)
+        waiting = self._or_spare(join, spare, plan.options.soft_timeout)
         if plan.options.hard_timeout < flight.hard_timeout:
             waiting = within(plan.options.hard_timeout, flight.key, waiting)
         value = await waiting
         self._counters.joined += value is not HANDED_OVER
         return value
 
-    async def _or_spare(self, wait: Callable[[], Awaitable[object]], spare: object, plan: Plan) -> object:
+    async def _or_spare(self, wait: Callable[[], Awaitable[object]], spare: object, soft: float) -> object:
         """What the flight gives; when that is an error or takes too long, the value that is spared for it, if any."""
         if spare is MISSING:
             return await wait()
-        limit = asyncio.timeout(None if math.isinf(plan.options.soft_timeout) else plan.options.soft_timeout)
+        limit = asyncio.timeout(None if math.isinf(soft) else soft)
         try:
             async with limit:
                 return await wait()

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 
 from ..errors import OverloadedError
 
-__all__ = ["MOST_FLIGHTS", "MOST_LOADS", "Room", "exempt"]
+__all__ = ["MOST_FLIGHTS", "MOST_LOADS", "Room", "exempt", "is_inside"]
 
 MOST_LOADS = 64
 """Loaders that run."""
@@ -19,6 +19,11 @@ MOST_FLIGHTS = 1_000
 """Loads under way: those whose loaders run, and those that take the right to load, wait for a place, or store."""
 _inside: ContextVar[bool] = ContextVar("pika_redis_inside", default=False)
 """Whether the code that runs now is part of a load that has a place."""
+
+
+def is_inside() -> bool:
+    """Whether the code that runs now is part of a load that has a place: it must not wait for one that has none."""
+    return _inside.get()
 
 
 @contextlib.contextmanager
@@ -59,13 +64,15 @@ class Room:
         try:
             if await given:
                 return True
-        except asyncio.CancelledError:
-            if given.done() and not given.cancelled() and given.result():
+        except BaseException:  # cancelled, or thrown away
+            if not given.cancel() and not given.cancelled() and given.result():
                 self.leave()
             raise
         finally:
             if limit is not None:
                 limit.cancel()
+        while self._line and self._line[0].done():
+            del self._line[0]
         raise OverloadedError(f"no room to load {key!r} within {seconds:.3g} s: too many loads run")
 
     def leave(self) -> None:
@@ -77,18 +84,30 @@ class Room:
                 return
         self.free += 1
 
-    @contextlib.asynccontextmanager
-    async def place(self, seconds: float, key: str) -> AsyncIterator[None]:
+    def place(self, seconds: float, key: str) -> _Place:
         """A place for a loader, taken within `seconds`. Raises OverloadedError."""
-        if not await self.enter(seconds, key):
-            yield
-            return
-        _inside.set(True)
-        try:
-            yield
-        finally:
+        return _Place(self, seconds, key)
+
+
+class _Place:
+    """No generator: one that is thrown away while it is suspended would not give its place back."""
+
+    __slots__ = ("_key", "_room", "_seconds", "_taken")
+
+    def __init__(self, room: Room, seconds: float, key: str) -> None:
+        self._room = room
+        self._seconds = seconds
+        self._key = key
+
+    async def __aenter__(self) -> None:
+        self._taken = await self._room.enter(self._seconds, self._key)
+        if self._taken:
+            _inside.set(True)
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._taken:
             _inside.set(False)
-            self.leave()
+            self._room.leave()
 
 
 def _end_waiting(given: asyncio.Future[bool]) -> None:

@@ -154,10 +154,11 @@ class Connection(asyncio.Protocol):
 
     def enter(self, waiter: Waiter) -> None:
         """Let somebody in who waited elsewhere, or have him wait here. Raises as `call`."""
-        if self._may_pass(len(waiter.commands)):
+        if not waiter.comes_back and self._may_pass(len(waiter.commands)):
             waiter.enter(self._queue)
         else:
             self._wait_in_line(waiter)
+            self._admit_line()
 
     def ticket(self) -> asyncio.Future[CacheError | None]:
         """Stand in line before making a command; gives None when there is room for it, else why there is none.
