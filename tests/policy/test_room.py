@@ -118,6 +118,26 @@ async def narrow(stage: Stage) -> Room:
     return door
 
 
+class Shut:
+    """A door behind which the one flight is that may be there."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.source = Source("first", shut=True)
+        self.leader = asyncio.create_task(stage.get(self.source, OTHER))
+
+    async def open(self) -> None:
+        self.source.gate.set()
+        assert await self.leader == "first"
+
+
+@pytest.fixture
+async def shut(stage: Stage, narrow: Room) -> Shut:
+    shut = Shut(stage)
+    await settle()
+    assert narrow.free == 0
+    return shut
+
+
 async def test_who_finds_the_door_shut_asks_nothing_more_and_leads_in_turn(stage: Stage, narrow: Room) -> None:
     sources = [Source(n, shut=True) for n in range(3)]
     calls = [asyncio.create_task(stage.get(source, f"t:{source.value}")) for source in sources]
@@ -133,28 +153,24 @@ async def test_who_finds_the_door_shut_asks_nothing_more_and_leads_in_turn(stage
     assert narrow.free == 1
 
 
-async def test_who_waited_at_the_door_joins_the_load_that_another_leads_by_then(stage: Stage, narrow: Room) -> None:
-    first, second = Source("first", shut=True), Source("second", shut=True)
-    leader = asyncio.create_task(stage.get(first, OTHER))
-    await settle()
+async def test_who_waited_at_the_door_joins_the_load_that_another_leads_by_then(
+    stage: Stage, narrow: Room, shut: Shut
+) -> None:
+    second = Source("second", shut=True)
     waiting = [asyncio.create_task(stage.get(second)) for _ in range(5)]
     await settle()
-    first.gate.set()
-    await settle()
+    await shut.open()
     second.gate.set()
-    assert await asyncio.gather(leader, *waiting) == ["first", *["second"] * 5]
+    assert await asyncio.gather(*waiting) == ["second"] * 5
     assert second.calls == 1
     assert narrow.free == 1
 
 
-async def test_who_waits_at_the_door_is_told_at_its_deadline(stage: Stage, narrow: Room) -> None:
-    first, second = Source("first", shut=True), Source("second")
-    leader = asyncio.create_task(stage.get(first, OTHER))
-    await settle()
+async def test_who_waits_at_the_door_is_told_at_its_deadline(stage: Stage, narrow: Room, shut: Shut) -> None:
+    second = Source("second")
     with pytest.raises(OverloadedError, match=r"no room to load 't:key' within 0\.0\d* s: too many loads run"):
         await stage.get(second, hard_timeout=0.01)
-    first.gate.set()
-    assert await leader == "first"
+    await shut.open()
     assert second.calls == 0
     assert narrow.free == 1
 
@@ -162,12 +178,10 @@ async def test_who_waits_at_the_door_is_told_at_its_deadline(stage: Stage, narro
 async def test_who_waits_at_the_door_is_served_what_is_past_its_time(stage: Stage, narrow: Room) -> None:
     await stage.get(Source("old"), stale_if_error=100.0)
     stage.clock.advance(150)
-    first, second = Source("first", shut=True), Source("second")
-    leader = asyncio.create_task(stage.get(first, OTHER))
+    shut, second = Shut(stage), Source("second")
     await settle()
     assert await stage.get(second, stale_if_error=100.0, soft_timeout=0.01) == "old"
-    first.gate.set()
-    assert await leader == "first"
+    await shut.open()
     assert second.calls == 0
     assert narrow.free == 1
 
@@ -180,64 +194,54 @@ async def test_a_load_within_a_load_passes_a_door_that_is_shut(stage: Stage, nar
     assert narrow.free == 1
 
 
-async def test_who_leaves_the_line_at_the_door_gives_nothing_back_that_it_has_not(stage: Stage, narrow: Room) -> None:
-    first = Source("first", shut=True)
-    leader = asyncio.create_task(stage.get(first, OTHER))
-    await settle()
+async def test_who_leaves_the_line_at_the_door_gives_nothing_back_that_it_has_not(
+    stage: Stage, narrow: Room, shut: Shut
+) -> None:
     waiting = asyncio.create_task(stage.get(Source("second")))
     await settle()
     waiting.cancel()
     await asyncio.wait({waiting})
-    first.gate.set()
-    assert await leader == "first"
+    await shut.open()
     assert narrow.free == 1
     assert await stage.get(Source("third")) == "third"
 
 
 @pytest.mark.parametrize("stored", [True, False])
 async def test_those_at_the_door_share_one_load_also_when_it_fails_or_is_not_stored(
-    stage: Stage, narrow: Room, stored: bool
+    stage: Stage, narrow: Room, shut: Shut, stored: bool
 ) -> None:
-    first = Source("first", shut=True)
-    leader = asyncio.create_task(stage.get(first, OTHER))
-    await settle()
     second = Source("second" if stored else LookupError("no"))
     waiting = [asyncio.create_task(stage.get(second, none_ttl=0)) for _ in range(20)]
     await settle()
-    first.gate.set()
+    await shut.open()
     given = await asyncio.gather(*waiting, return_exceptions=True)
-    assert await leader == "first"
     assert second.calls == 1
     assert all(one == "second" if stored else isinstance(one, LookupError) for one in given)
     assert narrow.free == 1
 
 
-async def test_when_the_leader_at_the_door_goes_away_another_leads(stage: Stage, narrow: Room) -> None:
-    first, second, third = Source("first", shut=True), Source("second"), Source("third")
-    leader = asyncio.create_task(stage.get(first, OTHER))
-    await settle()
+async def test_when_the_leader_at_the_door_goes_away_another_leads(stage: Stage, narrow: Room, shut: Shut) -> None:
+    second, third = Source("second"), Source("third")
     gone = asyncio.create_task(stage.get(second))
     await settle()
     stays = asyncio.create_task(stage.get(third))
     await settle()
     gone.cancel()
     await asyncio.wait({gone})
-    first.gate.set()
-    assert [await leader, await stays] == ["first", "third"]
+    await shut.open()
+    assert await stays == "third"
     assert second.calls == 0
     assert narrow.free == 1
 
 
-async def test_a_flight_keeps_its_place_when_its_caller_goes_away(stage: Stage, narrow: Room) -> None:
-    first, second = Source("first", shut=True), Source("second")
-    leader = asyncio.create_task(stage.get(first, OTHER))
-    await settle()
-    leader.cancel()
-    await asyncio.wait({leader})
+async def test_a_flight_keeps_its_place_when_its_caller_goes_away(stage: Stage, narrow: Room, shut: Shut) -> None:
+    second = Source("second")
+    shut.leader.cancel()
+    await asyncio.wait({shut.leader})
     waiting = asyncio.create_task(stage.get(second))
     await settle()
     assert second.calls == 0
-    first.gate.set()
+    shut.source.gate.set()
     assert await waiting == "second"
     await settle()
     assert narrow.free == 1
@@ -263,16 +267,12 @@ async def test_a_load_within_a_load_does_not_wait_for_one_at_the_door(stage: Sta
 
 @pytest.mark.parametrize("attached", [False, True])
 async def test_a_request_that_is_thrown_away_leaves_the_door_and_its_place(
-    stage: Stage, narrow: Room, attached: bool
+    stage: Stage, narrow: Room, shut: Shut, attached: bool
 ) -> None:
-    first = Source("first", shut=True)
-    leader = asyncio.create_task(stage.get(first, OTHER))
-    await settle()
     request = stage.get(Source("second"), attached=attached)
     request.send(None)
     request.close()
-    first.gate.set()
-    assert await leader == "first"
+    await shut.open()
     assert narrow.free == 1
     running = stage.get(Source("third", shut=True), attached=attached)
     running.send(None)

@@ -18,6 +18,8 @@ Strategy. Who finds nothing to serve *leads*: it registers a flight and its load
 4. A loader that asks for its own key runs through (`is_loading`), or it would wait for itself. What a loader leaves
    behind, such as a task that goes on, is no longer part of the load once the flight has landed.
 5. Each joiner gets a copy of a mutable result, made before anyone has the original.
+6. So many flights at a time (`door`). One more is registered and may be joined, but waits for a place, which is its own
+   until it lands. Code that runs within a load neither waits there nor joins who does: they could wait for each other.
 
 What is not prevented: two loads that wait for each other's keys, or a loader that waits for other code which asks for
 the loader's key. Both end with the hard timeout.

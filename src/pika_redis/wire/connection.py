@@ -11,7 +11,8 @@ Invariants:
 2. What can't be framed closes the connection; it never guesses where the next reply begins.
 3. Nothing queues without a bound: at most `in_flight` slots and `unsent_bytes` not yet taken by the socket. Above
    either, callers stand in a *line*: first come, first served, for about `stall` seconds at most, `waiting` of them.
-   Only a batch larger than `in_flight` may exceed it, and goes alone.
+   Only a batch larger than `in_flight` may exceed it, and goes alone. Who takes a `ticket` stands there before it has
+   made a command; it is promised room, which nobody else gets until it has run.
 4. *Give up early, hang up late.* Without progress for `stall` seconds while replies are due, the callers get `Stalled`
    and new ones are refused, but the connection lives on; a late reply finds its abandoned slot. After
    `command_timeout` seconds it is closed. So a hiccup of the server is no storm of reconnects.

@@ -203,9 +203,8 @@ class Node(Stepwise):
                 ):
                     raise failure from lost
                 try:
-                    if (
-                        not isinstance(lost, Stalled) or self._tracked.connection.usable
-                    ):  # it may have gone on meanwhile
+                    # A server that stalled may have gone on meanwhile.
+                    if not isinstance(lost, Stalled) or self._tracked.connection.usable:
                         return await self._once_more(send, self._endpoint.limits.stall - lost.waited)
                 except Disconnected as error:
                     lost, failure = error, self.failed(error)
