@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -17,6 +19,8 @@ from .load import under_load
 
 pytestmark = [pytest.mark.slow, pytest.mark.ci]
 BOUND = 3 * NODE_TIMEOUT + 1
+LONGEST = 4.0
+"""Seconds: a call waits for the stall limit (1 s), and never for the `command_timeout` (5 s)."""
 FAULTS = {"killed": EmbeddedServer.kill, "stopped": EmbeddedServer.pause}
 
 
@@ -43,6 +47,25 @@ async def served_by_server(service: RedisService, key: str) -> bool:
     return True
 
 
+@contextlib.asynccontextmanager
+async def counting(service: RedisService, key: str) -> AsyncIterator[Counter[bool]]:
+    """Counts all the time within the block; gives how often the server did, and how often it could not."""
+    seen: Counter[bool] = Counter()
+
+    async def count() -> None:
+        while True:
+            seen[await served_by_server(service, key)] += 1
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(count())
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("whose", ["of the epoch", "another"])
 async def test_a_primary_is_lost(
@@ -63,24 +86,22 @@ async def test_a_primary_is_lost(
     await service.set_many(values)
     elsewhere = next(keys[0] for node, keys in counters.items() if node is not victim)
     lost = counters[victim][0]
-    gaps: list[float] = []
     strangers = 0
     async with RedisService(cluster.url, key_prefix=prefix, l1=False) as bare, under_load(service) as load:
         assert await bare.get_many(list(values)) == list(values.values())
         FAULTS[fault](victim)
-        fell = last = time.monotonic()
-        while not await served_by_server(service, lost):
-            assert time.monotonic() - fell < BOUND, "writes are not back"
-            if await served_by_server(service, elsewhere):
-                gaps.append(time.monotonic() - last)
-                last = time.monotonic()
-            strangers += (await bare.get_many(list(values))).count(None)
-            await asyncio.sleep(0.02)
+        fell = time.monotonic()
+        async with counting(service, elsewhere) as others:
+            while not await served_by_server(service, lost):
+                assert time.monotonic() - fell < BOUND, "writes are not back"
+                strangers += (await bare.get_many(list(values))).count(None)
+                await asyncio.sleep(0.02)
     assert load.failures == []
     assert load.old == []
-    assert max(gaps) < 1.5
+    assert others[True] > 20
+    assert not others[False], "the other nodes are asked all the time"
     assert strangers == 0, "reads of other slots come from the server"
-    assert load.slowest < 2.5
+    assert load.slowest < LONGEST
 
 
 async def test_health_names_the_node_that_is_down(cluster: EmbeddedCluster, service: RedisService) -> None:
