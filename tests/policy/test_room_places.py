@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator
+from contextvars import Context
 
 import pytest
 
 from pika_redis import OverloadedError
-from pika_redis.policy.room import MOST_LOADS, Room, exempt
+from pika_redis.policy.room import MOST_LOADS, Guest, Room, batch
 
 from ..wire.timing import in_virtual_time, settled
 from .stage import Source, Stage, settle
@@ -23,7 +24,7 @@ async def test_no_more_than_so_many_run_at_a_time_and_all_get_their_turn() -> No
 
     async def load() -> None:
         nonlocal running, most, done
-        async with room.place(math.inf, "k"):
+        async with place(room, math.inf, "k"):
             running += 1
             most = max(most, running)
             await asyncio.sleep(1)
@@ -36,13 +37,17 @@ async def test_no_more_than_so_many_run_at_a_time_and_all_get_their_turn() -> No
     assert asyncio.get_running_loop().time() - began == 4
 
 
+def place(room: Room, seconds: float, key: str) -> contextlib.AbstractAsyncContextManager[None]:
+    return room.place(seconds, key, [Guest()])
+
+
 @contextlib.asynccontextmanager
 async def occupied(room: Room) -> AsyncIterator[None]:
     """Meanwhile a load of somebody else has a place."""
     gate = asyncio.Event()
 
     async def load() -> None:
-        async with room.place(math.inf, "other"):
+        async with place(room, math.inf, "other"):
             await gate.wait()
 
     loading = asyncio.create_task(load())
@@ -55,7 +60,7 @@ async def occupied(room: Room) -> AsyncIterator[None]:
 
 
 async def take_place(room: Room, seconds: float, key: str) -> None:
-    async with room.place(seconds, key):
+    async with place(room, seconds, key):
         pass
 
 
@@ -85,7 +90,7 @@ async def test_who_is_cancelled_while_it_waits_takes_no_place() -> None:
 @in_virtual_time
 async def test_a_place_given_to_one_who_is_cancelled_in_that_moment_goes_to_the_next() -> None:
     room = Room(1)
-    assert await room.enter(1, "first")
+    assert await room.enter(1, "first", [Guest()])
     gone, next_one = (asyncio.create_task(take_place(room, math.inf, key)) for key in ("gone", "next"))
     await settled()
     room.leave()
@@ -102,7 +107,7 @@ async def test_places_are_given_in_the_order_of_asking() -> None:
     order: list[int] = []
 
     async def load(number: int) -> None:
-        async with room.place(math.inf, "k"):
+        async with place(room, math.inf, "k"):
             order.append(number)
             await asyncio.sleep(0)
 
@@ -116,7 +121,7 @@ async def test_a_load_that_fails_gives_its_place_back() -> None:
     room = Room(1)
     for _ in range(3):
         with pytest.raises(LookupError):
-            async with room.place(1, "k"):
+            async with place(room, 1, "k"):
                 raise LookupError
     assert room.free
 
@@ -124,16 +129,74 @@ async def test_a_load_that_fails_gives_its_place_back() -> None:
 @in_virtual_time
 async def test_a_load_within_a_load_needs_no_place() -> None:
     room = Room(1)
-    async with room.place(1, "outer"), room.place(1, "inner"):
+    async with place(room, 1, "outer"), place(room, 1, "inner"):
         pass
-    with exempt():
-        async with room.place(1, "one"):
-            with exempt():
-                async with room.place(1, "two"):
-                    pass
     assert room.free
-    async with room.place(1, "again"):  # and behind it one is needed again
+    async with place(room, 1, "again"):  # and behind it one is needed again
         assert not room.free
+
+
+@in_virtual_time
+async def test_the_loads_of_a_batch_take_one_place_together() -> None:
+    room = Room(1)
+    with batch():
+        loads = [Guest() for _ in range(3)]
+    for load in loads:
+        async with room.place_of(load, 1, "k"):
+            assert room.free
+    async with room.place(1, "a batch", loads):
+        assert not room.free
+        async with place(room, 1, "within"):
+            pass
+    assert room.free
+
+
+@in_virtual_time
+async def test_who_is_awaited_by_one_with_a_place_goes_in_at_once() -> None:
+    room, first, second = Room(1), Guest(), Guest()
+    async with place(room, 1, "has one"):
+        later, now = (
+            asyncio.create_task(room.enter(math.inf, "k", [one]), context=Context()) for one in (first, second)
+        )
+        await settled()
+        assert not later.done()
+        second.awaited()
+        assert await now is False
+        assert not later.done()
+    assert await later is True
+    room.leave()
+    assert room.free == 1
+
+
+@in_virtual_time
+async def test_who_is_awaited_by_one_without_a_place_stays_in_line() -> None:
+    room, guest = Room(1), Guest()
+    async with occupied(room):
+        waits = asyncio.create_task(room.enter(math.inf, "k", [guest]))
+        await settled()
+        guest.awaited()
+        await settled()
+        assert not waits.done()
+    assert await waits is True
+
+
+@in_virtual_time
+async def test_who_is_awaited_before_it_asks_does_not_wait() -> None:
+    room, guest = Room(1), Guest()
+    async with place(room, 1, "has one"):
+        guest.awaited()
+        entering = asyncio.create_task(room.enter(1, "k", [guest]), context=Context())
+        assert await entering is False
+    assert room.free == 1
+
+
+@in_virtual_time
+async def test_loads_together_need_no_place_when_one_of_them_has_one() -> None:
+    room, has_one, others = Room(1), Guest(), [Guest(), Guest()]
+    async with room.place(1, "k", [has_one]):
+        together = asyncio.create_task(room.enter(1, "together", [*others, has_one]), context=Context())
+        assert await together is False
+    assert room.free == 1
 
 
 async def test_a_cold_cache_does_not_overrun_the_source(stage: Stage) -> None:

@@ -22,7 +22,7 @@ from .flights import HANDED_OVER
 from .folding import BulkLoader, Folding, TickFolding
 from .loading import Plan
 from .read_through import ReadThrough
-from .room import exempt
+from .room import batch
 
 __all__ = ["BulkReads", "Wanted"]
 
@@ -59,7 +59,7 @@ class BulkReads:
             self._counters.hits += values[at] is not MISSING
         missing = [(at, found) for at, found in zip(rest, founds, strict=True) if values[at] is MISSING]
         first = Folding(loader, len(missing), flights)
-        with exempt():  # the loads of a batch wait for each other, and take one place together
+        with batch():
             loads = [self._load(wanted[at], found, at, (first, later)) for at, found in missing]
             loaded = await asyncio.gather(*loads, return_exceptions=True)
         for (at, _), value in zip(missing, loaded, strict=True):

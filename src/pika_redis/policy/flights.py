@@ -19,7 +19,7 @@ Strategy. Who finds nothing to serve *leads*: it registers a flight and its load
    behind, such as a task that goes on, is no longer part of the load once the flight has landed.
 5. Each joiner gets a copy of a mutable result, made before anyone has the original.
 6. So many flights at a time (`door`). One more is registered and may be joined, but waits for a place, which is its own
-   until it lands. Code that runs within a load neither waits there nor joins who does: they could wait for each other.
+   until it lands. When a load joins it that has a place, it goes in at once: they could wait for each other.
 
 What is not prevented: two loads that wait for each other's keys, or a loader that waits for other code which asks for
 the loader's key. Both end with the hard timeout.
@@ -36,7 +36,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from ..errors import CacheClosedError
-from .room import MOST_FLIGHTS, Room, is_inside
+from .room import MOST_FLIGHTS, Guest, Room
 
 __all__ = ["HANDED_OVER", "Flight", "Flights", "Load", "entered", "is_loading", "loading"]
 
@@ -45,7 +45,7 @@ HANDED_OVER = object()
 """The result of a flight whose leader went away: its joiners start anew."""
 
 
-class Load:
+class Load(Guest):
     """A load of a key that is under way, and what came of it."""
 
     __slots__ = (
@@ -54,6 +54,7 @@ class Load:
     )  # fmt: skip
 
     def __init__(self, family: object, key: str, tags: Iterable[str], *, background: bool = False) -> None:
+        super().__init__()
         self.family = family
         """One object for all flows of a service: the same key in another service is another load."""
         self.key = key
@@ -112,15 +113,13 @@ def entered(load: Load) -> tuple[Load, ...]:
 class Flight(Load):
     """A load in one event loop, for which callers wait."""
 
-    __slots__ = ("at_door", "entered", "hard_timeout", "has_begun", "on_detached", "waiters")
+    __slots__ = ("entered", "hard_timeout", "has_begun", "on_detached", "waiters")
 
     def __init__(
         self, family: object, key: str, tags: Iterable[str], hard_timeout: float, *, background: bool = False
     ) -> None:
         super().__init__(family, key, tags, background=background)
         self.hard_timeout = hard_timeout
-        self.at_door = False
-        """Whether it waits until there is room for one more."""
         self.entered = False
         """Whether it has a place behind the door."""
         self.has_begun = False
@@ -141,6 +140,7 @@ class Flight(Load):
         there was none, as far as can be told; `strict` = only if the server said so.
         """
         self.joiners += 1
+        self.awaited()
         late = self.has_begun
         await self._landing()
         if self.error is not None:
@@ -186,8 +186,7 @@ class Flights:
 
     def get(self, key: str) -> Flight | None:
         """The flight of a key that may be joined."""
-        flight = self._flights.get(key)
-        return None if flight is not None and flight.at_door and is_inside() else flight
+        return self._flights.get(key)
 
     def lead(self, flight: Flight) -> None:
         """Register a flight that begins. The caller must `land` it. One that is under way is let go of."""

@@ -101,7 +101,7 @@ class _Call:
         await hand_out(self._values(), self._waiting)
 
     async def _values(self) -> list[object]:
-        async with self._flights.room.place(math.inf, "a batch"):
+        async with self._flights.room.place(math.inf, "a batch", self._loads):
             result = await run_loader(partial(self._loader, list(self._items)), math.inf, "a batch")
         return aligned(result, self._items)
 

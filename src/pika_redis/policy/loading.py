@@ -165,7 +165,7 @@ class Loads:
 
     async def _call(self, flights: Flights, job: Job[Flight], hold: Hold | None, lease: float) -> object:
         options, flight, key = job.plan.options, job.flight, job.flight.key
-        room = flights.room.place(options.hard_timeout, key)
+        room = flights.room.place_of(flight, options.hard_timeout, key)
         if hold is None or not hold.renewable:
             async with room:
                 return await run_loader(job.loader, options.hard_timeout, key)

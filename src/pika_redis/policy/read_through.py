@@ -209,9 +209,9 @@ class ReadThrough:
         """Lead a flight, which others may join at once, when there is room for one more."""
         flights, flight, began = self.flights.get(), job.flight, time.monotonic()
         soft = math.inf if spare is MISSING else job.plan.options.soft_timeout
-        flight.at_door = True
         try:
-            flight.entered = await flights.door.enter(max(0.0, min(job.patience, soft)), flight.key)
+            patience = max(0.0, min(job.patience, soft))
+            flight.entered = not flight.in_batch and await flights.door.enter(patience, flight.key, (flight,))
         except OverloadedError as error:
             if spare is not MISSING:
                 flights.land(flight, HANDED_OVER)  # who joined may have more patience
@@ -222,7 +222,6 @@ class ReadThrough:
         except BaseException:  # the caller goes away
             flights.land(flight, HANDED_OVER)
             raise
-        flight.at_door = False
         waited = time.monotonic() - began
         job.patience -= waited
         return await self._lead(job, spare, soft - waited)
