@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias
 
@@ -153,3 +154,57 @@ async def test_batches_take_places_too(service: MemoryCacheService) -> None:
     gate.set()
     assert await asyncio.gather(*batches) == [["value"] * 2] * (2 * MOST_LOADS)
     assert most == MOST_LOADS
+
+
+class Maze:
+    """Loads that wait for later ones, at random: alone, together, in batches, cancelled, in contexts of their own."""
+
+    SIZE = 30
+
+    def __init__(self, service: MemoryCacheService, seed: int) -> None:
+        self._service = service
+        self._random = random.Random(seed)
+
+    async def visit(self, number: int) -> None:
+        if number >= self.SIZE:
+            return
+        ways = (self._load, self._load_several, self._load_together, self._load_and_leave)
+        await self._random.choice(ways)(number)
+
+    async def _load(self, number: int) -> None:
+        context: Way = self._random.choice(["caller", "clean"])
+        await self._service.get_or_load(f"k{number}", lambda: self._go_on(number), context=context, **OPTIONS)
+
+    async def _load_several(self, number: int) -> None:
+        async def many(numbers: list[int]) -> dict[int, int]:
+            return dict.fromkeys(numbers, await self._go_on(max(numbers)))
+
+        numbers = range(number, min(self.SIZE, number + self._random.randint(1, 8)))
+        await self._service.get_or_load_many(list(numbers), many, key=lambda one: f"k{one}", **OPTIONS)
+
+    async def _load_together(self, number: int) -> None:
+        await asyncio.gather(*[self.visit(later) for later in range(number, min(self.SIZE, number + 3))])
+
+    async def _load_and_leave(self, number: int) -> None:
+        leaving = asyncio.create_task(self._load(number))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait({leaving})
+
+    async def _go_on(self, number: int) -> int:
+        for _ in range(self._random.randint(0, 2)):
+            await asyncio.sleep(0)
+            await self.visit(number + self._random.randint(1, 6))
+        return number
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_waits_for_something_later_comes_to_its_end(service: MemoryCacheService, seed: int) -> None:
+    flights = service._reads.flights.get()
+    places, doors = seed % 3 + 1, seed % 4 + 1
+    flights.room.free, flights.door.free = places, doors
+    maze = Maze(service, seed)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*[maze.visit(number) for number in range(Maze.SIZE) for _ in range(2)])
+        while (flights.room.free, flights.door.free) != (places, doors):  # noqa: ASYNC110 (loads that nobody waits for)
+            await asyncio.sleep(0)
