@@ -27,6 +27,16 @@ async def test_calibration_does_not_overshoot_on_its_way() -> None:
     assert max(machine.runs) * 1e-4 <= 0.2
 
 
+async def test_a_trial_that_something_held_up_is_made_again() -> None:
+    machine = Machine(1e-4)
+    held_up = iter([0.0, 0.0, 1.0])
+
+    async def run(operations: int) -> float:
+        return await machine.run(operations) + next(held_up, 0.0)
+
+    assert await calibrated(run, 0.2) == 2_000
+
+
 async def test_speed_and_cost_are_those_of_one_operation() -> None:
     machine = Machine(1e-3)
     assert await (await per_second(machine.run, 0.2))() == pytest.approx(1_000)
