@@ -249,6 +249,7 @@ def load(asked: int, start: int, end: int, row: int = 1, process: int = 0) -> Op
 def test_two_loads_of_a_row_at_a_time_are_told() -> None:
     assert verdict_of(load(1, 5, 20), load(8, 10, 15)).overlaps == 1
     assert verdict_of(load(1, 5, 20), load(8, 10, 15), load(9, 11, 30)).overlaps == 3
+    assert verdict_of(load(9, 11, 30), load(8, 10, 15)).beside == [(load(8, 10, 15), load(9, 11, 30))]
     assert verdict_of(load(1, 5, 20), load(8, 20, 25)).overlaps == 0
     assert verdict_of(load(1, 5, 20), load(8, 10, 15, row=2)).overlaps == 0
 

@@ -44,6 +44,18 @@ def test_a_report_tells_of_values_served_past_their_time() -> None:
     assert report.to_dict()["tiers"]["L1"]["max_over_age_ms"] == 2000.5
 
 
+def test_a_report_tells_of_loads_side_by_side() -> None:
+    plan = Plan(keys=40)
+    history = [
+        Operation(Kind.LOAD, 2_000_000, 9_000_000, 1, 2, version=3, as_of=1_000_000, origin=first_origin(2)),
+        Operation(Kind.LOAD, 4_000_000, 8_000_000, 1, 3, version=3, as_of=3_500_000, origin=first_origin(3)),
+    ]
+    report = Report(plan, judge(history, plan.tags_of), "valkey 9")
+    told = "row 1: process 3 at [2.000, 6.000], asked for at 1.500, beside process 2 at [0.000, 7.000]"
+    assert report.to_dict()["beside"] == [told]
+    assert f"loads side by side, the first of them:\n  {told}" in report.to_text()
+
+
 def test_a_report_tells_each_violation_and_every_figure() -> None:
     plan = Plan(keys=40, seed=1)
     history = [

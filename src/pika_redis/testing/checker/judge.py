@@ -106,6 +106,8 @@ class Verdict:
     """The first violations, by the start of the read."""
     overlaps: int = 0
     """Loads that ran beside another one of their row without a reason; they break no promise, they cost loads."""
+    beside: list[tuple[Operation, Operation]] = field(default_factory=list)
+    """The first of them, each behind the load that it ran beside."""
     began: int = 0
     """The first start and the last end, in nanoseconds."""
     ended: int = 0
@@ -193,7 +195,9 @@ def judge(
             if broken:
                 _keep_first(verdict.examples, found, examples)
     _keep_first(verdict.examples, None, examples)
-    verdict.overlaps = len(overlaps(operations, tags_of))
+    pairs = overlaps(operations, tags_of)
+    verdict.overlaps = len(pairs)
+    verdict.beside = sorted(pairs, key=lambda pair: pair[1].start)[:examples]
     verdict.began = min(verdict.began, verdict.ended)
     return verdict
 

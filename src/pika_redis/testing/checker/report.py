@@ -63,6 +63,7 @@ class Report:
                 tier.label: _tier_dict(figures, verdict.allowed[tier])
                 for tier, figures in sorted(verdict.tiers.items())
             },
+            "beside": [self._side_by_side(*pair) for pair in verdict.beside],
             "examples": [self.story(violation) for violation in verdict.examples],
             "trace": [self._traced(one).strip() for one in self.trace],
         }
@@ -71,6 +72,9 @@ class Report:
         """The figures as a page of text."""
         lines = [*self._counts(), "", *self.table(), "", self._conclusion()]
         lines += [f"  {self.story(violation)}" for violation in self.verdict.examples]
+        if self.verdict.beside:
+            lines += ["", "loads side by side, the first of them:"]
+            lines += [f"  {self._side_by_side(*pair)}" for pair in self.verdict.beside]
         if self.trace:
             lines += ["", "what led to the first one (start and end in ms):", *map(self._traced, self.trace)]
         return "\n".join(lines)
@@ -142,6 +146,10 @@ class Report:
         if cause.kind is Kind.TAG:
             return f"the invalidation of tag {self.plan.tag_name(cause.subject)}"
         return f"the {cause.kind.name.lower()}"
+
+    def _side_by_side(self, earlier: Operation, load: Operation) -> str:
+        asked = f"process {load.process} at {self._span(load)}, asked for at {self._moment(load.as_of)}"
+        return f"row {load.subject}: {asked}, beside process {earlier.process} at {self._span(earlier)}"
 
     def _span(self, one: Operation) -> str:
         return f"[{self._moment(one.start)}, {self._moment(one.end)}]"
