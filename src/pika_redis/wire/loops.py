@@ -66,10 +66,10 @@ class LoopLocal(Generic[StateT]):
         "_ended",
         "_ending",
         "_keepers",
-        "_last",
         "_lock",
         "_make",
         "_states",
+        "last",
     )
 
     def __init__(self, make: Callable[[asyncio.AbstractEventLoop], StateT]) -> None:
@@ -85,8 +85,11 @@ class LoopLocal(Generic[StateT]):
         self._keepers: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
         self._ending: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         self._ended: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._last: tuple[asyncio.AbstractEventLoop, StateT, Any] = _NOTHING
-        """A loop, its state, and the loop again if it is one of asyncio's own."""
+        self.last: tuple[asyncio.AbstractEventLoop, StateT, Any] = _NOTHING
+        """A loop, its state, and the loop again if it is one of asyncio's own, which knows its thread.
+
+        For who can't spare the frame of `get`.
+        """
 
     def get(self) -> StateT:
         """The state of the running loop.
@@ -94,19 +97,21 @@ class LoopLocal(Generic[StateT]):
         Raises RuntimeError outside a loop, CacheClosedError after `aclose` and at the end of the loop.
         """
         running = asyncio.get_running_loop()
-        loop, state, _ = self._last
+        loop, state, _ = self.last
         return state if loop is running else self._switch(running)
 
     if sys.version_info < (3, 12):  # there the question which loop runs is a system call, in each hit
-        _get = get
 
         def get(self) -> StateT:
             """The state of the running loop: a loop of asyncio's own knows in which thread it runs, if it does.
 
             Loops nested in one thread, which asyncio forbids, are not told apart.
             """
-            _, state, told = self._last
-            return state if told._thread_id == get_ident() else self._get()  # noqa: SLF001
+            loop, state, told = self.last
+            if told._thread_id == get_ident():  # noqa: SLF001
+                return state
+            running = asyncio.get_running_loop()
+            return state if loop is running else self._switch(running)
 
     def every(self) -> Sequence[StateT]:
         """The states of all loops."""
@@ -165,7 +170,7 @@ class LoopLocal(Generic[StateT]):
         if state is None:
             self._sweep()
             state = self._start(loop)
-        self._last = (loop, state, loop if isinstance(loop, asyncio.BaseEventLoop) else _NO_LOOP)
+        self.last = (loop, state, loop if isinstance(loop, asyncio.BaseEventLoop) else _NO_LOOP)
         return state
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> StateT:
@@ -210,8 +215,8 @@ class LoopLocal(Generic[StateT]):
 
     def _forget(self, loop: asyncio.AbstractEventLoop) -> StateT | None:
         with self._lock:
-            if self._last[0] is loop:
-                self._last = _NOTHING
+            if self.last[0] is loop:
+                self.last = _NOTHING
             state = self._states.pop(loop, None)
             self._all = tuple(self._states.values())
             return state
