@@ -73,15 +73,15 @@ BARS = (
 _SLOW_READ = (
     "counted on uvloop a read takes 37 700 instructions, one of the bare wire 15 800. To read the epoch's nonce along "
     "with the entry takes 2 800 of the difference, limits and calls that may be abandoned 1 500, to judge and decode, "
-    "with the way to memory in an outage, 13 900, to check key and arguments 3 700: some 26 calls of Python functions. "
-    "With the two compiled modules (docs/decisions/017) it is 33 500."
+    "with the way to memory in an outage, 13 900, to check key and arguments 3 700: eight functions in Python, two of "
+    "them coroutines, and some fifteen in C. With the two compiled modules (docs/decisions/017) it is 33 500."
 )
 _SLOW_BATCH = (
     "each entry is judged in Python, and sealed under its nonces: 8 000 instructions an item to read (6 900 with the "
     "compiled modules), 30 500 to write, where MGET and the codec around the others are C."
 )
 _SLOW_HIT = (
-    "a hit takes 3.2 bare coroutines in instructions; in time the question which event loop runs is a sixth of it on "
+    "a hit takes 3.1 bare coroutines in instructions; in time the question which event loop runs is a sixth of it on "
     "asyncio and two fifths on uvloop, where Python 3.11 asks the operating system."
 )
 _ONE_TASK = "one task waits for the server most of the time: the ratio of two waits differs from run to run by half."
