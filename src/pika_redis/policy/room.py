@@ -114,11 +114,11 @@ class Room:
         self.free += 1
 
     def place(self, seconds: float, key: str, guests: Collection[Guest]) -> _Place:
-        """The same around their loader."""
+        """A place for all of these while their loader runs, taken as by `enter`."""
         return _Place(self, seconds, key, guests)
 
     def place_of(self, guest: Guest, seconds: float, key: str) -> _Place | contextlib.nullcontext[None]:
-        """The same around the loader of one; nothing when it is that of its batch."""
+        """The same for one; none while it only waits for the loader of its batch."""
         return _NOTHING if guest.in_batch else _Place(self, seconds, key, (guest,))
 
 

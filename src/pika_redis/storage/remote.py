@@ -81,7 +81,7 @@ class RemoteStore:
         self._keyspace = self._keyspace_kind(nears, namespace)
 
     def hit(self, key: str, refresh_ms: float, share: bool = False) -> object:
-        _, near, told = self._nears.last  # what `get` does, without its frame
+        _, near, told = self._nears.last  # without the frame of `get`, which asks when this tells nothing
         if told._thread_id != get_ident():  # noqa: SLF001 (as there)
             try:
                 near = self._nears.get()
