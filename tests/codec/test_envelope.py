@@ -18,11 +18,13 @@ from pika_redis.codec.envelope import (
     Header,
     Kind,
     Malformed,
+    all_plain,
     parse,
     plain,
     plain_entry,
     plain_head,
     plain_payloads,
+    plain_start,
     render,
 )
 from pika_redis.model.entry import MAX_TAG_BYTES, MAX_TAGS
@@ -147,6 +149,28 @@ def test_of_several_it_gives_what_it_gives_of_each(raws: list[bytes | None], epo
     payloads, others = plain_payloads(raws, epoch)
     assert others == [at for at, payload in enumerate(expected) if payload is None]
     assert payloads == [payload for payload in expected if payload is not None]
+
+
+@given(st.lists(entries | alike, min_size=1, max_size=6), st.sampled_from([bytes(8), b"\xff" * 8]))
+def test_what_they_have_in_common_tells_whether_all_are_plain(raws: list[bytes], epoch: bytes) -> None:
+    start = plain_start(raws[0], epoch)
+    payloads = [plain_payload(raw, epoch) for raw in raws]
+    assert (start > 0) == (payloads[0] is not None)
+    if start and min(map(len, raws)) >= start:
+        heads = b"".join([raw[:start] for raw in raws])
+        assert all_plain(heads, start) == (payloads == [raw[start:] for raw in raws])
+
+
+@given(st.integers(1, 30), st.data())
+def test_one_byte_tells_an_entry_that_is_not_plain_from_all_others(count: int, data: st.DataObject) -> None:
+    raw = render(header(fresh_ms=3_600_000), b"")
+    start = plain_start(raw, header().epoch)
+    heads = bytearray(raw[:start] * count)
+    assert all_plain(bytes(heads), start)
+    one, at, byte = data.draw(st.tuples(st.integers(0, count - 1), st.integers(0, start - 1), st.integers(0, 255)))
+    heads[one * start + at] = byte
+    own = bytes(heads[one * start : (one + 1) * start])
+    assert all_plain(bytes(heads), start) == (plain_start(own, header().epoch) == start or count == 1)
 
 
 @given(st.binary(max_size=80), st.integers(0, 79), st.integers(0, 255))

@@ -350,9 +350,36 @@ def together(payloads: list[bytes]) -> object:
         return Undecodable
 
 
+def behind(raws: list[bytes], start: int) -> object:
+    try:
+        return UNPACKER.loads_behind(raws, start)
+    except Undecodable:
+        return Undecodable
+
+
 @given(st.lists(st.sampled_from(SMALL) | st.sampled_from(WRONG) | st.binary(max_size=20), max_size=8))
 def test_several_give_what_each_gives_or_nothing(payloads: list[bytes]) -> None:
     assert together(payloads) == each(payloads)
+
+
+@given(
+    st.lists(st.sampled_from(SMALL) | st.sampled_from(WRONG) | st.binary(max_size=20), min_size=1, max_size=8),
+    st.integers(1, 40),
+    st.binary(min_size=40, max_size=40),
+)
+def test_several_behind_something_else_give_the_same_and_what_that_is(
+    payloads: list[bytes], start: int, head: bytes
+) -> None:
+    values = each(payloads)
+    expected = Undecodable if values is Undecodable else (values, head[:start] * len(payloads))
+    assert behind([head[:start] + payload for payload in payloads], start) == expected
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=6), st.integers(1, 40))
+def test_one_that_is_too_short_takes_nothing_from_the_next(raws: list[bytes], start: int) -> None:
+    expected = each([raw[start:] for raw in raws]) if min(map(len, raws)) >= start else Undecodable
+    outcome = behind(raws, start)
+    assert (outcome[0] if isinstance(outcome, tuple) else outcome) == expected
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -362,13 +389,13 @@ def test_what_one_has_too_much_another_cannot_lack(wrong: bytes, other: bytes) -
         assert together(payloads) is Undecodable
 
 
-def test_a_number_that_equals_the_mark_between_them_is_no_mark() -> None:
-    mark = unpacker._END
-    for forged in (int(mark), mark):
-        payload = CODEC.encode(forged)[0]
-        assert together([payload, b"\x01"]) == [mark, 1]
-    integer = CODEC.encode(int(mark))[0]
-    assert together([b"\x01" + integer + b"\x02", b""]) is Undecodable
+def test_what_equals_the_mark_between_them_is_no_mark() -> None:
+    mark = unpacker._BETWEEN
+    payload = CODEC.encode(mark)[0]
+    assert together([payload, b"\x01"]) == [mark, 1]
+    for forged in (mark[:4], b"", mark.hex(), int.from_bytes(mark, "big")):
+        packed = CODEC.encode(forged)[0]
+        assert together([b"\x01" + packed + b"\x02", b""]) is Undecodable
 
 
 def test_large_payloads_are_left_to_be_unpacked_alone() -> None:

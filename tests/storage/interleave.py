@@ -134,6 +134,10 @@ class Watched:
     def now_ms(self) -> int:
         return self._inner.now_ms() + self.ahead_ms
 
+    def ask_along(self, key: str) -> asyncio.Future[Any] | None:
+        asked = self._inner.ask_along(key)
+        return None if asked is None else asyncio.ensure_future(self._asking(lambda: asked)())
+
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._inner, name)
         return verb if name == "open" else self._asking(verb)

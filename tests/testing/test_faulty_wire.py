@@ -13,7 +13,7 @@ import pytest
 
 from pika_redis import ArgumentError, CacheUnavailableError, RedisService
 from pika_redis.testing import EmbeddedServer, FaultyWire, until_healthy
-from pika_redis.wire.framing import pack
+from pika_redis.wire.packing import pack
 
 _NOT_YET = object()
 

@@ -23,8 +23,8 @@ class Codec:
     """Turns values into payloads and back. Safe to use from several threads."""
 
     __slots__ = (
-        "_compress_at", "_compression", "_dumps", "_foreign", "_limits", "_registry", "loads", "loads_many",
-        "max_bytes",
+        "_compress_at", "_compression", "_dumps", "_limits", "_registry", "is_foreign", "loads", "loads_behind",
+        "loads_many", "max_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -37,12 +37,15 @@ class Codec:
         self._limits = limits or Limits()
         self._registry = registry or ModelRegistry()
         chosen = MsgpackSerializer(self._limits, self._registry) if serializer is None else _Foreign(serializer)
-        self._foreign = serializer is not None
+        self.is_foreign = serializer is not None
+        """Whether a serializer of the user's own does the work."""
         self._dumps = chosen.dumps
         self.loads = chosen.loads
         """As `decode`, for a payload that is not compressed and has at most `max_bytes`."""
         self.loads_many = chosen.loads_many
         """The same for several, by one call; raises Undecodable if that can't be, or any of them gives no value."""
+        self.loads_behind = chosen.loads_behind
+        """The same for several that stand behind something else; gives that too."""
         self._compression = Compression()
         # One comparison on the way of small values: up to here there is neither compression nor a limit.
         self.max_bytes = self._limits.max_bytes
@@ -99,7 +102,7 @@ class Codec:
 
     def is_immutable(self, value: object) -> bool:
         """Whether the object itself may stand for what decoding its payload would give."""
-        return not self._foreign and is_immutable(value)
+        return not self.is_foreign and is_immutable(value)
 
     def _open(self, payload: bytes | memoryview) -> bytes:
         if len(payload) > self.max_bytes:
@@ -137,3 +140,6 @@ class _Foreign:
 
     def loads_many(self, payloads: Sequence[bytes]) -> list[object]:
         return list(map(self.loads, payloads))
+
+    def loads_behind(self, raws: Sequence[bytes], start: int) -> tuple[list[object], bytes]:
+        return self.loads_many([raw[start:] for raw in raws]), b"".join([raw[:start] for raw in raws])

@@ -41,11 +41,13 @@ __all__ = [
     "Header",
     "Kind",
     "Malformed",
+    "all_plain",
     "parse",
     "plain",
     "plain_entry",
     "plain_head",
     "plain_payloads",
+    "plain_start",
     "render",
 ]
 
@@ -153,6 +155,28 @@ def plain(raw: bytes, epoch: bytes | None, loads: Callable[[bytes], object]) -> 
     return NOT_PLAIN
 
 
+def plain_start(raw: bytes | None, epoch: bytes | None) -> int:
+    """Where the payload begins in the commonest entry of this epoch; 0 for anything else."""
+    if raw is None or len(raw) <= _FIXED or raw[0] != _VALUE or raw[9] != PLAIN_HEAD or raw[_EPOCH:_FIXED] != epoch:
+        return 0
+    return _end_of_life(raw)
+
+
+def all_plain(heads: bytes, start: int) -> bool:
+    """Whether what stands before `start` in several entries, joined, says that all are as plain as the first of them.
+
+    Looks at the same byte of all of them at once; times to live may differ, but not in how many bytes they take.
+    """
+    count = len(heads) // start
+    differ = [at for at in (0, 9, *range(_EPOCH, start)) if heads[at::start] != heads[at : at + 1] * count]
+    if not differ:
+        return True
+    last = start - 1
+    return differ[0] >= _FIXED and all(
+        max(heads[at::start]) < 0x80 if at == last else min(heads[at::start]) > 0x7F for at in differ
+    )
+
+
 def plain_payloads(raws: Sequence[bytes | None], epoch: bytes | None) -> tuple[list[bytes], list[int]]:
     """Of several, the payloads of those that `plain` would give to `loads`, and the places of all others."""
     payloads: list[bytes] = []
@@ -163,9 +187,7 @@ def plain_payloads(raws: Sequence[bytes | None], epoch: bytes | None) -> tuple[l
         if start and raw is not None and raw.startswith(known, _EPOCH) and raw[0] == _VALUE and raw[9] == PLAIN_HEAD:
             append(raw[start:])  # by far the most: times to live recur
             continue
-        at = 0
-        if raw is not None and len(raw) > _FIXED and raw[0] == _VALUE and raw[9] == PLAIN_HEAD:
-            at = _end_of_life(raw) if raw[_EPOCH:_FIXED] == epoch else 0
+        at = plain_start(raw, epoch)
         if raw is None or not at:
             others.append(len(payloads) + len(others))
             continue

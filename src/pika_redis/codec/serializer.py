@@ -27,10 +27,11 @@ class Serializer(Protocol):
 class MsgpackSerializer:
     """The default: MessagePack with extension types (`docs/reference/values.md`)."""
 
-    __slots__ = ("dumps", "loads", "loads_many")
+    __slots__ = ("dumps", "loads", "loads_behind", "loads_many")
 
     def __init__(self, limits: Limits, registry: ModelRegistry) -> None:
         self.dumps = Packer(limits, registry).dumps
         unpacker = Unpacker(limits, registry)
         self.loads = unpacker.loads
         self.loads_many = unpacker.loads_many
+        self.loads_behind = unpacker.loads_behind

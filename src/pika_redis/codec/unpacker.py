@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ormsgpack import packb, unpackb
 
@@ -32,7 +32,10 @@ __all__ = ["Unpacker"]
 _HEAD: Final = b"\x92"
 _END: Final = float(int.from_bytes(os.urandom(6), "big"))
 _TAIL: Final = packb(_END)
+_BETWEEN: Final = os.urandom(8)
+_MARK: Final = packb(_BETWEEN)
 _ARRAY: Final = 0xDD
+_BYTES: Final = b"\xc4"
 _SMALL: Final = 4096
 """Bytes of a payload that may be unpacked with others: copying it once more costs less than a call."""
 _ID_BYTES: Final = 8
@@ -181,21 +184,33 @@ class Unpacker:
 
     def loads_many(self, payloads: Sequence[bytes]) -> list[object]:
         """The values of several small ones. Raises Undecodable if any of them is none or large, for whatever reason."""
-        if not payloads:
-            return []
-        count = len(payloads)
+        return self._together(payloads, b"", 2)[::2] if payloads else []
+
+    def loads_behind(self, raws: Sequence[bytes], start: int) -> tuple[list[object], bytes]:
+        """The values of several small ones, each from `start` (up to 255), and what stands before that, joined.
+
+        Raises Undecodable as `loads_many`; something small enough is not copied apart for it.
+        """
+        parts = self._together(raws, _BYTES + bytes((start,)), 3)
+        return parts[1::3], b"".join(parts[::3])
+
+    def _together(self, payloads: Sequence[bytes], before: bytes, each: int) -> list[Any]:
+        """One array of all these, with something `before` each and the mark behind it: `each` parts of the array."""
         if max(map(len, payloads)) > self._small or not self._unlooked:
             raise Undecodable("to be unpacked alone")
+        count = len(payloads)
+        head = (_ARRAY << 32 | each * count).to_bytes(5, "big")
         try:
-            head = _ARRAY << 32 | 2 * count
-            parts = unpackb(b"".join((head.to_bytes(5, "big"), _TAIL.join(payloads), _TAIL)), ext_hook=self._hook)
+            parts = unpackb(b"".join((head, before, (_MARK + before).join(payloads), _MARK)), ext_hook=self._hook)
         except Exception as error:  # noqa: BLE001 - as above
             raise self._undecodable(error) from None
-        ends = parts[1::2]
-        if ends.count(_END) != count or set(map(type, ends)) != {float}:
+        try:
+            alike = b"".join(parts[each - 1 :: each]) == _BETWEEN * count
+        except TypeError:  # something else than bytes stands where a mark belongs
+            alike = False
+        if not alike:
             raise Undecodable("bytes after the end of a value")
-        values: list[object] = parts[::2]
-        return values
+        return cast("list[Any]", parts)
 
     def _look(self, data: bytes | memoryview) -> None:
         self._alike.restart()

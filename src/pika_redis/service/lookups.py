@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 from ..model.counters import Counters
 from ..model.missing import MISSING
 from ..policy.rules.options import Consistency, check_consistency
+from ..storage.along import Unsettled
 from ..storage.store import Store
 from .answers import Answers
 from .full_names import FullNames
@@ -66,9 +67,13 @@ class Lookups:
         if consistency is not None and check_consistency("consistency", consistency) == "strict":
             value = await self._store.get(name, strict=True)
         else:
-            value = self._store.hit(name, 0.0)
+            store = self._store
+            value = store.hit(name, 0.0)
             if value is MISSING:
-                value = await self._store.get(name)
+                asked = store.ask_along(name)
+                value = await (store.get(name) if asked is None else asked)
+                if isinstance(value, Unsettled):
+                    value = await store.get(name, begun=value)
         if value is MISSING or type is not None:
             return self._answers.of(value, default, type)
         self._counters.hits += 1

@@ -73,7 +73,10 @@ class MemoryStore:
     def now_ms(self) -> int:
         return int(self._now() * 1000)
 
-    async def get(self, key: str, *, strict: bool = False) -> object:
+    def ask_along(self, key: str, /) -> None:
+        return None
+
+    async def get(self, key: str, *, strict: bool = False, begun: object = None) -> object:
         return self.hit(key, 0.0)
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:
@@ -334,8 +337,7 @@ class MemoryStore:
 
     def _remove_where(self, goes: Callable[[Slot], bool], tears: Callable[[str], bool]) -> int:
         """Remove slots under the prefix, and tear up leases by their keys."""
-        now = self._now()
-        shelf = self._shelf
+        now, shelf = self._now(), self._shelf
         with shelf.lock:
             gone = [slot for _, slot in self._mine() if goes(slot)]
             for slot in gone:
@@ -387,9 +389,7 @@ class MemoryStore:
             slot.payload, slot.compressed = self._codec.encode(value)
             size = len(slot.payload)
             if draft.share or self._codec.is_immutable(value):
-                slot.value = value
-                slot.payload = b""
-                size *= 2
+                slot.value, slot.payload, size = value, b"", size * 2
         slot.size = _OVERHEAD + len(key) + size
         return slot
 

@@ -25,7 +25,10 @@ class NullStore:
     def now_ms(self) -> int:
         return 0
 
-    async def get(self, key: str, *, strict: bool = False) -> object:
+    def ask_along(self, key: str, /) -> None:
+        return None
+
+    async def get(self, key: str, *, strict: bool = False, begun: object = None) -> object:
         return MISSING
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:

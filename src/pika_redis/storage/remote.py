@@ -12,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from threading import get_ident
 from typing import Any, cast
 
-from ..codec import Undecodable
-from ..codec.envelope import IDENTITY, NOT_PLAIN, plain, plain_payloads
+from ..codec.envelope import IDENTITY, NOT_PLAIN
 from ..errors import CacheServerError
 from ..model.clock import Clock
 from ..model.counters import Counters
@@ -31,6 +30,7 @@ from ..wire.node import Repeat
 from ..wire.replies import Disconnected
 from ..wire.scripts import INVAL, MARK_STALE, REPLACE
 from ..wire.stepwise import checked
+from .along import Along, Unsettled, alone
 from .counting import Counting
 from .guards import RemoteGuards
 from .keyspace import Keyspace
@@ -68,8 +68,6 @@ class RemoteStore:
         self._epoch_key = namespace.epoch_key
         self._records = records
         self._counters = counters
-        self._loads = records.loads
-        self._max_bytes = records.max_bytes
         self._epoch: tuple[Reply, bytes | None] = (None, None)
         """The epoch's value as it was read last, and the nonce in it."""
         self._tags = self._tags_kind(nears, namespace, clock)
@@ -79,6 +77,7 @@ class RemoteStore:
         self._guards = RemoteGuards(nears, namespace)
         self._counting = Counting(nears, records, self._reader)
         self._keyspace = self._keyspace_kind(nears, namespace)
+        self.ask_along: Callable[[str], asyncio.Future[object] | None] = alone
 
     def hit(self, key: str, refresh_ms: float, share: bool = False) -> object:
         _, near, told = self._nears.last  # without the frame of `get`, which asks when this tells nothing
@@ -108,22 +107,21 @@ class RemoteStore:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    async def get(self, key: str, *, strict: bool = False) -> object:
+    async def get(self, key: str, *, strict: bool = False, begun: Unsettled | None = None) -> object:
         if strict:
             return self._fresh_value(await self._reader.read(key, strict=True))
         near = self._nears.get()
         try:
-            reply = await self.ask(near, key)
+            reply = None if begun is None else begun.reply()
+            if reply is None:
+                reply = await self.ask(near, key)
         except Disconnected as lost:
             reply = await self.ask_again(near, key, lost)
         value = self.given(reply)
         return value if value is not NOT_PLAIN else await self.considered(near, key, reply)
 
     def ask(self, near: Near, key: str) -> asyncio.Future[Any]:
-        """Ask what a key holds. Raises Disconnected.
-
-        `Tiers.get` takes the same steps as `get`, without its frame and, where it counts, without this one.
-        """
+        """Ask what a key holds. Raises Disconnected. (`Tiers.get` takes the same steps as `get`, without its frame.)"""
         if near.tracks:
             return self._reader.ask(near, key)
         return near.node.connection.call(("MGET", key, self._epoch_key))
@@ -137,17 +135,9 @@ class RemoteStore:
         if type(reply) is not list:
             return NOT_PLAIN if reply is not None and reply.live is None else self._fresh_value(reply)
         raw, epoch = reply
-        if raw is None:
-            return MISSING
         if epoch != self._epoch[0]:
             self._epoch = (epoch, nonce_in(epoch))
-        if len(raw) > self._max_bytes:
-            return NOT_PLAIN
-        try:
-            return plain(raw, self._epoch[1], self._loads)
-        except Undecodable:
-            self._counters.undecodable += 1
-            return MISSING
+        return self._records.plain_value(raw, self._epoch[1])
 
     async def considered(self, near: Near, key: str, reply: Any) -> object:  # noqa: ANN401 (as `ask`)
         """What `get` gives for a reply that takes more than a look."""
@@ -173,7 +163,7 @@ class RemoteStore:
         if near.tracks:
             return [self._fresh_value(record) for record in await self._reader.read_many(keys)]
         *raws, epoch = cast("list[Any]", await near.node.call(("MGET", *keys, self._epoch_key)))
-        values, rest = self._values(raws, epoch)
+        values, rest = self._records.plain_values(raws, epoch)
         if rest:
             if self._nears.get().tracks:  # connected meanwhile
                 records = await self._reader.read_many([keys[at] for at in rest])
@@ -182,18 +172,6 @@ class RemoteStore:
             for at, record in zip(rest, records, strict=True):
                 values[at] = self._fresh_value(record)
         return values
-
-    def _values(self, raws: Sequence[bytes | None], epoch: Reply) -> tuple[list[object], list[int]]:
-        """The values of the commonest entries, unpacked together, MISSING for None, and the places of all others."""
-        payloads, others = plain_payloads(raws, nonce_in(epoch))
-        try:
-            values = self._records.loads_many(payloads)
-        except Undecodable:
-            values = [self.given([raw, epoch]) for raw in raws]
-            return values, [at for at, value in enumerate(values) if value is NOT_PLAIN]
-        for at in others:
-            values.insert(at, MISSING)
-        return values, [at for at in others if raws[at] is not None]
 
     async def get_with_ttl(self, key: str) -> tuple[object, float | None]:
         _, value, left = await self._look(key)
@@ -373,6 +351,13 @@ class RemoteStore:
 
 class ServerOnlyStore(RemoteStore):
     """The same where this process shall hold no copies: every read asks the server."""
+
+    def __init__(
+        self, nears: LoopLocal[Near], namespace: Namespace, records: Records, clock: Clock, counters: Counters
+    ) -> None:
+        super().__init__(nears, namespace, records, clock, counters)
+        if records.decodes_anywhere:
+            self.ask_along = Along(nears, namespace.epoch_key, records.plain_values).ask
 
     def hit(self, key: str, refresh_ms: float, share: bool = False) -> MissingType:
         return MISSING

@@ -6,12 +6,14 @@ or tag is no longer current is absent to every verb. It never sees options or a 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..model.entry import Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MissingType
 from ..model.report import HealthReport
+from .along import Unsettled
 
 __all__ = ["Store"]
 
@@ -30,8 +32,18 @@ class Store(Protocol):
         """The time by which entries are born and age, in milliseconds."""
         ...
 
-    async def get(self, key: str, *, strict: bool = False) -> object:
-        """The fresh value, or MISSING; `strict` = as the server says, with the nonces it has now."""
+    async def get(self, key: str, *, strict: bool = False, begun: Unsettled | None = None) -> object:
+        """The fresh value, or MISSING; `strict` = as the server says, with the nonces it has now.
+
+        `begun` = what `ask_along` brought, when that is for its caller to judge.
+        """
+        ...
+
+    def ask_along(self, key: str, /) -> asyncio.Future[object] | None:
+        """The same without a coroutine: the future gives the value, MISSING or an `Unsettled`, and raises nothing.
+
+        Along with other calls of this turn of the loop, and while nothing stands in the way; None = `get` does it.
+        """
         ...
 
     async def get_many(self, keys: Sequence[str]) -> list[object]:

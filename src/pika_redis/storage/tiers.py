@@ -27,6 +27,7 @@ from ..model.entry import Draft, Entry, Failure, Found, Hold, Outcome, Terms
 from ..model.missing import MISSING, MissingType
 from ..model.report import HealthReport
 from ..wire.replies import Disconnected
+from .along import Unsettled
 from .degraded import Degraded
 from .faults import FULL, GONE, is_the_servers_fault
 from .memory import MemoryStore
@@ -56,28 +57,27 @@ class Tiers:
         self._memory = memory
         self._nears = server.nears
         self._namespace = server.namespace
-        self._epoch_key = server.namespace.epoch_key
         self._degraded = degraded
         self._degraded_ttl = degraded_ttl
         self._stale_if_error = stale_if_error
-        self.hit, self.now_ms, self.new_token = server.hit, server.now_ms, server.new_token
+        self.hit, self.ask_along = server.hit, server.ask_along
+        self.now_ms, self.new_token = server.now_ms, server.new_token
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    async def get(self, key: str, *, strict: bool = False) -> object:
+    async def get(self, key: str, *, strict: bool = False, begun: Unsettled | None = None) -> object:
         near = self._nears.get()
         if not near.standing.cut:
             server = self._server
             try:
-                if near.node.connection.crowded:
+                if near.node.connection.crowded and begun is None:
                     await near.stand_in_line()
                 if strict:
                     return await server.get(key, strict=True)
                 try:
-                    if near.tracks:
+                    reply = None if begun is None else begun.reply()
+                    if reply is None:
                         reply = await server.ask(near, key)
-                    else:  # without the frame
-                        reply = await near.node.connection.call(("MGET", key, self._epoch_key))
                 except Disconnected as lost:
                     reply = await server.ask_again(near, key, lost)
                 value = server.given(reply)

@@ -13,7 +13,8 @@ import hiredis
 from ..errors import CacheUnavailableError
 from ..wire.address import parse_url
 from ..wire.embedded import EmbeddedServer
-from ..wire.framing import Argument, pack
+from ..wire.framing import Argument
+from ..wire.packing import pack
 from ..wire.replies import reply_error
 
 __all__ = ["Word", "ask"]

@@ -35,8 +35,9 @@ from typing import TypeAlias, cast
 
 from ..errors import CacheError
 from .delivery import PushHandler, deliver, deliver_with_care
-from .framing import UNREADABLE, Command, Reply, describe, new_reader, pack, pack_all, unpackable
+from .framing import UNREADABLE, Command, Reply, describe, new_reader
 from .limits import Limits
+from .packing import pack, pack_all, unpackable
 from .progress import Proof, Upload
 from .replies import Disconnected, Full, Stalled
 from .slots import Batch, Line, Slot, Ticket, Waiter, refuse
@@ -128,7 +129,7 @@ class Connection(asyncio.Protocol):
             raise unpackable(error) from error
         out = self._out
         if not out:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         slots.append(future)
         out.append(packed)
         self._room -= len(packed)
@@ -169,6 +170,23 @@ class Connection(asyncio.Protocol):
         told: asyncio.Future[CacheError | None] = self._loop.create_future()
         self._wait_in_line(Ticket(told))
         return told
+
+    def flush(self) -> None:
+        """Write what waits, which the end of this turn of the loop would do otherwise."""
+        out = self._out
+        if not out or not self._writable or self._transport is None:
+            return
+        self._out = []
+        self._room = self.limits.unsent_bytes
+        if len(out) == len(self._slots):  # nothing was due before: waiting begins now
+            self._silent = 0
+        data = out[0] if len(out) == 1 else b"".join(out)
+        self._upload.wrote(len(data))
+        self.proof.wrote(len(out), self._now())
+        if self._watch is None:
+            self._start_watch()
+        self._transport.write(data)
+        self._admit_more()
 
     def take_line(self) -> Iterator[Waiter]:
         """Those who wait here and are to go on elsewhere."""
@@ -217,7 +235,7 @@ class Connection(asyncio.Protocol):
             self._stalled, self._admitted = False, self.limits.in_flight
             self.on_resumed()
         try:
-            if b"|" in data:
+            if b"\n|" in data or data.startswith(b"|"):
                 deliver_with_care(data, self._reader, self._slots, self._on_push)
             else:
                 deliver(data, self._reader, self._slots, self._on_push)
@@ -235,7 +253,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
-        self._flush()
+        self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail("the server closed the connection" if exc is None else f"the connection broke: {exc}")
@@ -296,27 +314,11 @@ class Connection(asyncio.Protocol):
 
     def _queue(self, packed: bytes, slots: Sequence[Slot]) -> None:
         if not self._out:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._slots.extend(slots)
         self._out.append(packed)
         self._out.extend([b""] * (len(slots) - 1))
         self._room -= len(packed)
-
-    def _flush(self) -> None:
-        out = self._out
-        if not out or not self._writable or self._transport is None:
-            return
-        self._out = []
-        self._room = self.limits.unsent_bytes
-        if len(out) == len(self._slots):  # nothing was due before: waiting begins now
-            self._silent = 0
-        data = out[0] if len(out) == 1 else b"".join(out)
-        self._upload.wrote(len(data))
-        self.proof.wrote(len(out), self._now())
-        if self._watch is None:
-            self._start_watch()
-        self._transport.write(data)
-        self._admit_more()
 
     # -- silence ----------------------------------------------------------------------------------------------
 

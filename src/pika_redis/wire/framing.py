@@ -1,4 +1,4 @@
-"""Between bytes and replies: packing commands, and finding what `hiredis` can't frame.
+"""Between bytes and replies: the reader, and finding what `hiredis` can't frame.
 
 `hiredis` raises on most of what it doesn't know, a blob error (`!`) among it. A RESP3 attribute (`|`), however, it
 gives back as if it were a reply, and every later reply would go to the wrong caller. No server sends attributes
@@ -10,12 +10,10 @@ inside one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import hiredis
 
-from ..errors import ArgumentError, ArgumentTypeError, CacheUsageError
 from .replies import reply_error
 
 __all__ = [
@@ -29,9 +27,6 @@ __all__ = [
     "attribute_marks",
     "describe",
     "new_reader",
-    "pack",
-    "pack_all",
-    "unpackable",
 ]
 
 Argument: TypeAlias = str | bytes | int | float
@@ -42,7 +37,6 @@ Reply: TypeAlias = object
 NOT_ENOUGH = object()
 """What the reader gives while the next reply is incomplete."""
 Push = hiredis.PushNotification
-pack: Callable[[Command], bytes] = hiredis.pack_command  # type: ignore[assignment]  # its stub knows one-tuples alone
 
 _TLS_ALERT = b"\x15\x03"
 _ATTRIBUTE = re.compile(rb"\r\n\|(?=[0-9]*(?:\r\n|\r?\Z))")
@@ -75,18 +69,3 @@ def describe(error: Exception, data: bytes) -> str:
     if data.startswith(_TLS_ALERT):
         return "the server answered in TLS; the URL of a server with TLS begins with rediss://"
     return f"the server sent what no reply looks like ({type(error).__name__})"
-
-
-def pack_all(commands: Sequence[Command]) -> bytes:
-    """The bytes of several commands. Raises ArgumentError, ArgumentTypeError."""
-    try:
-        return b"".join([pack(command) for command in commands])
-    except (TypeError, ValueError) as error:
-        raise unpackable(error) from error
-
-
-def unpackable(error: Exception) -> CacheUsageError:
-    """The error of ours for what `pack` raises."""
-    if isinstance(error, UnicodeError):
-        return ArgumentError("a word of the command holds a lone surrogate, which UTF-8 can't express")
-    return ArgumentTypeError("the words of a command are str, bytes, int or float")

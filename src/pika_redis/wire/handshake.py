@@ -22,7 +22,7 @@ from ..errors import AccessDeniedError, CacheServerError, CacheUnavailableError
 from ..model.clock import Clock
 from .connection import Command, Connection, Reply
 from .endpoint import Credentials, Endpoint
-from .framing import pack_all
+from .packing import pack_all
 from .replies import NotServing
 
 __all__ = [

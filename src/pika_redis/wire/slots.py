@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Protocol, TypeAlias, cast
 
 from ..errors import CacheError, CacheUsageError
-from .framing import Command, Reply, pack_all
+from .framing import Command, Reply
+from .packing import pack_all
 
 __all__ = ["Batch", "Line", "Observed", "ObservedBatch", "Observer", "Slot", "Ticket", "Waiter", "ignored", "refuse"]
 

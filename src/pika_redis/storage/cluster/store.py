@@ -54,7 +54,7 @@ class ClusterStore(RemoteStore):
     _keyspace_kind = ClusterKeyspace
     _writes_kind = _ApartWrites
 
-    async def get(self, key: str, *, strict: bool = False) -> object:
+    async def get(self, key: str, *, strict: bool = False, begun: object = None) -> object:
         return self._fresh_value(await self._reader.read(key, strict=strict))
 
     async def _read_values(self, keys: Sequence[str]) -> list[object]:

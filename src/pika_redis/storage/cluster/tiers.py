@@ -26,7 +26,7 @@ T = TypeVar("T")
 class ClusterTiers(Tiers):
     """The cluster's entries of one namespace, with memory behind them."""
 
-    async def get(self, key: str, *, strict: bool = False) -> object:
+    async def get(self, key: str, *, strict: bool = False, begun: object = None) -> object:
         if not self._near().standing_of(key).cut:
             try:
                 return await self._server.get(key, strict=strict)

@@ -1,0 +1,187 @@
+"""Single reads of one turn of the loop that go together: one command for all of them, with the epoch behind.
+
+Strategy. Where the server tells of no changes, an entry is current when the epoch that it was stored under is the one
+that is read along with it. Many tasks that read in the same turn need one command, and one look at the epoch, not one
+each; what comes is judged and unpacked together, by a few calls instead of a few for each. So the callers' keys are
+collected while the turn lasts, and asked for when it is over. Everybody began before that, so the answer is news to
+each of them; and it shows what was written before the turn was over, by whomever.
+
+What is not as common as that is left to its caller, as `Unsettled`: an entry that takes more than a look, and a read
+without an answer. A refusal may concern another's key: everybody asks again, alone. So the future of a read raises
+nothing, and a caller who leaves leaves no error behind.
+
+A reply is bounded by how many share it: by fewer if what came last was large, and hardly any when nothing came.
+
+A turn lasts until the loop comes to its `_close`, in one thread, and who is in that thread while the turn's loop runs
+is in that loop. So whether a read may go along is told without the question which loop runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import get_ident
+from typing import Any, Final, cast
+
+from ..errors import CacheError
+from ..model.forks import forget_after_fork
+from ..wire.connection import Connection, Reply
+from ..wire.loops import LoopLocal
+from ..wire.replies import Disconnected
+from .near import Near
+
+__all__ = ["Along", "Unsettled", "alone"]
+
+Judge = Callable[[list[Any], Reply], tuple[list[object], list[int]]]
+"""Gives the values of several entries, by the epoch that was read with them, and the places of those it leaves."""
+_MOST: Final = 256
+"""Reads that share a command."""
+_BYTES: Final = 4 * 1024 * 1024
+"""Of a reply, about."""
+_FEWER: Final = 16
+"""By this factor fewer share the next one, after one without an answer."""
+
+
+class Unsettled:
+    """What a read brought, for its caller to judge."""
+
+    __slots__ = ("_reply",)
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def reply(self) -> list[Reply] | None:
+        """What an MGET of the key and the epoch would have brought, or None to find out. Raises what came instead."""
+        if isinstance(self._reply, Exception):
+            raise self._reply
+        return cast("list[Reply] | None", self._reply)
+
+
+class _Turn:
+    """The reads of one turn over one connection. It is the slot of their command."""
+
+    __slots__ = ("_along", "_connection", "futures", "is_running", "keys", "new_future", "standing", "thread")
+
+    def __init__(self, along: Along, near: Near, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        self.thread: int | None = get_ident()
+        """None when it is over, or full."""
+        self.is_running = loop.is_running
+        self.standing = near.standing
+        self.new_future: Callable[[], asyncio.Future[object]] = partial(asyncio.Future, loop=loop)
+        self.futures: list[asyncio.Future[object]] = []
+        self.keys: list[str] = []
+        self._along = along
+        self._connection = connection
+        loop.call_soon(self._close)
+
+    def _close(self) -> None:
+        self._along.leave(self)
+        keys, self.keys = self.keys, []
+        try:
+            self._connection.send((("MGET", *keys, self._along.epoch_key),), (self,))
+        except CacheError as error:
+            self.set_exception(error)
+        else:
+            self._connection.flush()  # others of this turn have been written already
+
+    def _tell(self, values: Sequence[object]) -> None:
+        futures, self.futures = self.futures, []
+        for future, value in zip(futures, values, strict=True):
+            if not future.done():
+                future.set_result(value)
+
+    # -- as a slot ---------------------------------------------------------------------------------------------
+
+    def done(self) -> bool:
+        return not self.futures
+
+    def set_result(self, result: Reply, /) -> None:
+        try:
+            *raws, epoch = cast("list[Any]", result)
+            if len(raws) != len(self.futures):
+                raise ValueError("a list of another length")
+            values = self._along.values(raws, epoch)
+        except Exception as error:  # noqa: BLE001 - nothing may leave the parser, and nobody wait for ever
+            self.set_exception(Disconnected(f"the server sent what no entries are ({type(error).__name__})", sent=True))
+        else:
+            self._tell(values)
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Each caller gets an error of his own, to which he attaches his traceback, or asks alone what was refused."""
+        lost = exception if isinstance(exception, Disconnected) else None
+        if lost is not None and lost.sent:
+            self._along.be_careful()
+        self._tell([Unsettled(copy.copy(lost)) for _ in self.futures])
+
+
+class _NoTurn:
+    """What stands in for a turn while there is none."""
+
+    thread = None
+
+
+_NO_TURN: Any = _NoTurn()
+
+
+class Along:
+    """The reads of one namespace that may go together."""
+
+    __slots__ = ("__weakref__", "_judge", "_most", "_nears", "_turn", "epoch_key")
+
+    def __init__(self, nears: LoopLocal[Near], epoch_key: str, judge: Judge) -> None:
+        self.epoch_key = epoch_key
+        self._nears = nears
+        self._judge = judge
+        self._most = _MOST
+        self._turn: _Turn = _NO_TURN
+        forget_after_fork(self)
+
+    def ask(self, key: str) -> asyncio.Future[object] | None:
+        """See `Store.ask_along`. Who is alone is better off with `get`, which sends at once."""
+        turn = self._turn
+        if turn.thread != get_ident() or not turn.is_running():
+            near = self._nears.get()
+            connection = near.node.connection
+            if not connection.unsent or connection.crowded or near.tracks or not isinstance(connection, Connection):
+                return None
+            turn = self._turn = _Turn(self, near, connection)
+        if turn.standing.cut:
+            return None
+        new_future = turn.new_future
+        future = new_future()
+        turn.futures.append(future)
+        keys = turn.keys
+        keys.append(key)
+        if len(keys) >= self._most:
+            self.leave(turn)
+        return future
+
+    def forget_all_after_fork(self) -> None:
+        """In the child: a turn of the parent's, whose loop seems to run here, goes nowhere."""
+        self._turn = _NO_TURN
+
+    def leave(self, turn: _Turn) -> None:
+        """Nobody joins this turn any more."""
+        turn.thread = None
+        if self._turn is turn:
+            self._turn = _NO_TURN
+
+    def be_careful(self) -> None:
+        """A command had no answer: it may have been too large a one."""
+        self._most = max(1, self._most // _FEWER)
+
+    def values(self, raws: list[Any], epoch: Reply) -> list[object]:
+        """What the callers get, and how many may share the next command. Raises anything for what is no entry."""
+        size = len(raws[0] or b"")  # one is as good as another
+        self._most = min(_MOST, 2 * self._most, max(1, _BYTES // max(1, size)))
+        values, left = self._judge(raws, epoch)
+        for at in left:
+            values[at] = Unsettled([raws[at], epoch])
+        return values
+
+
+def alone(key: str) -> None:
+    """No read goes along."""

@@ -1,0 +1,392 @@
+"""Single reads of one turn of the loop: one command for them all, and each as true as if it were alone."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pika_redis import AccessDeniedError, ArgumentError, CacheUnavailableError, OverloadedError, RedisService
+from pika_redis.storage import along
+from pika_redis.testing import EmbeddedServer, FaultyWire
+from pika_redis.wire.connection import Connection
+from pika_redis.wire.replies import Full
+
+from ..wire.fake_server import Talk
+from .conftest import StartOwn
+from .raw import Raw
+from .tap import Tap, near_of
+from .test_costs import calls, ran
+from .tracking_server import TrackingServer
+
+KEYS = [f"k{number}" for number in range(50)]
+VALUES = [f"value {number}" for number in range(50)]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model."""
+
+    x: int
+
+
+@pytest.fixture
+async def bare(server: EmbeddedServer, prefix: str) -> AsyncIterator[RedisService]:
+    """A process that is told of no changes."""
+    async with RedisService(server.url, key_prefix=prefix, l1=False) as service:
+        await service.set("warm", "up")
+        yield service
+
+
+async def _along(service: RedisService, name: str) -> object:
+    """What is found along with others, under a full name."""
+    asked = service._store.ask_along(name)
+    assert asked is not None
+    found = await asked
+    return await service._store.get(name, begun=found) if isinstance(found, along.Unsettled) else found
+
+
+async def get_all(service: RedisService, keys: Iterable[str] = KEYS) -> list[Any]:
+    """All keys, each by a task of its own, in the same turn."""
+    return list(await asyncio.gather(*[service.get(key) for key in keys], return_exceptions=True))
+
+
+async def loaded() -> str:
+    return "value"
+
+
+async def filled(service: RedisService) -> None:
+    await service.set_many(dict(zip(KEYS, VALUES, strict=True)))
+
+
+async def test_many_at_once_are_two_commands_in_two_writes(bare: RedisService, shell: Raw, tap: Tap) -> None:
+    await filled(bare)
+    before = calls(shell)
+    with tap.on(bare) as asked:
+        assert await get_all(bare) == VALUES
+    assert ran(before, calls(shell)) == {"mget": 2}  # the first did not know that others come
+    assert asked.trips == 2
+
+
+async def test_entries_of_all_kinds_are_what_they_are_alone(bare: RedisService, shell: Raw, prefix: str) -> None:
+    kinds = {
+        "text": "text", "none": None, "counter": 7, "list": [1, [2]], "long": "x" * 20_000, "random": os.urandom(9_000),
+        "empty": "", "tuple": (1, 2), "model": Point(1), "large": "y" * 5_000,
+    }  # fmt: skip
+    await bare.get("model", type=Point)  # may be rebuilt from now on
+    for at, (key, value) in enumerate(kinds.items()):
+        await bare.set(key, value, ttl=10 ** (at % 5 + 1))
+    await bare.set("tagged", "value", tags=["t"])
+    await bare.get_or_load("extra", loaded, ttl=60, stale_if_error=60)
+    await bare.set("marked", "value", ttl=60)
+    await bare.mark_stale("marked")
+    shell("SET", f"{prefix}foreign", "\x00no entry")
+    shell("SET", f"{prefix}nothing", "")
+    shell("RPUSH", f"{prefix}queue", "x")
+    others = ["tagged", "extra", "marked", "foreign", "nothing", "queue", "absent"]
+    keys = ["first", *kinds, *others]
+    alone = [await bare.get(key) for key in keys]
+    assert alone == [None, *kinds.values(), "value", "value", None, None, None, None, None]
+    before = await bare.get_stats()
+    assert await get_all(bare, keys) == alone
+    after = await bare.get_stats()
+    assert after.hits - before.hits == len(kinds) + 2
+    assert after.misses - before.misses == len(keys) - len(kinds) - 2
+    assert await get_all(bare, ["first", *KEYS[:3]]) == [None] * 4
+
+
+async def test_what_can_be_changed_is_everybodys_own(bare: RedisService) -> None:
+    await bare.set("k", [1])
+    found = await get_all(bare, ["k"] * 5)
+    for one in found:
+        one.append(2)
+    assert found == [[1, 2]] * 5
+    assert await bare.get("k") == [1]
+
+
+@pytest.mark.parametrize("way", ["delete", "clear", "tags"])
+async def test_what_ended_elsewhere_is_not_given(bare: RedisService, far: RedisService, way: str) -> None:
+    await bare.set_many(dict(zip(KEYS, VALUES, strict=True)), tags=["t"] if way == "tags" else [])
+    assert await get_all(bare) == VALUES
+    ends: dict[str, Callable[[], Awaitable[object]]] = {
+        "delete": lambda: far.delete_many(KEYS),
+        "clear": lambda: far.clear(sweep=False),
+        "tags": lambda: far.invalidate_tags(["t"]),
+    }
+    await ends[way]()
+    assert await get_all(bare) == [None] * len(KEYS)
+
+
+async def test_what_was_set_before_in_the_same_turn_is_seen(bare: RedisService) -> None:
+    await filled(bare)
+    *_, third = await asyncio.gather(bare.set("k2", "new"), bare.get("k1"), bare.get("k2"))
+    assert third == "new"
+
+
+async def test_who_leaves_leaves_the_others_alone(bare: RedisService) -> None:
+    await filled(bare)
+    reading = [asyncio.ensure_future(bare.get(key)) for key in KEYS]
+    await asyncio.sleep(0)
+    for task in reading[::2]:
+        task.cancel()
+    await asyncio.wait(reading)
+    assert [task.cancelled() for task in reading] == [True, False] * 25
+    assert [task.result() for task in reading[1::2]] == VALUES[1::2]
+
+
+async def test_a_key_that_cannot_be_sent_spoils_no_other(bare: RedisService) -> None:
+    await filled(bare)
+    await bare.set("schlüssel", "value")
+    found = await get_all(bare, ["k0", "k1", "\ud800", "schlüssel", "k2"])
+    assert isinstance(found.pop(2), ArgumentError)
+    assert found == ["value 0", "value 1", "value", "value 2"]
+    async with asyncio.timeout(20):  # a name that no service makes
+        asking = [bare.get("k0"), *[_along(bare, name) for name in ("\ud800", bare.name_of("k1"))]]
+        _, *settled = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(settled[0], ArgumentError)
+    assert settled[1] == "value 1"
+
+
+async def test_a_key_that_is_refused_spoils_no_other(start_own: StartOwn) -> None:
+    own = start_own({})
+    with Raw(own) as shell:
+        shell("ACL", "SETUSER", "some", "on", ">sesame", "~pika:k*", "~pika:#*", "&*", "+@all")
+    async with RedisService(own.url, l1=False) as other:
+        await filled(other)
+        await other.set("secret", "value")
+    async with RedisService(own.url.replace("redis://", "redis://some:sesame@"), l1=False) as service:
+        found = await get_all(service, [*KEYS, "secret", *KEYS])
+        assert isinstance(found.pop(len(KEYS)), AccessDeniedError)
+        assert found == VALUES * 2
+
+
+async def test_without_room_they_are_refused_as_each_would_be(
+    bare: RedisService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(bare)
+    refused: list[object] = []
+    send = Connection.send
+
+    def without_room(connection: Connection, commands: Any, slots: Any) -> None:
+        if isinstance(slots[0], along._Turn):
+            refused.append(commands)
+            raise Full("no room")
+        send(connection, commands, slots)
+
+    monkeypatch.setattr(Connection, "send", without_room)
+    assert await get_all(bare) == [VALUES[0], *[None] * 49]
+    assert len(refused) == 1
+    assert not near_of(bare).is_cut
+    strict = bare.with_options(on_unavailable="raise")
+    assert [type(one) for one in (await get_all(strict))[1:]] == [OverloadedError] * 49
+
+
+async def test_who_comes_to_a_server_that_is_gone_is_answered_from_memory(server: EmbeddedServer, prefix: str) -> None:
+    async with FaultyWire(server.url) as wire, RedisService(wire.url, key_prefix=prefix, l1=False) as service:
+        await filled(service)
+        reading = [asyncio.ensure_future(service.get(key)) for key in KEYS]
+        await asyncio.sleep(0)
+        near_of(service).node.connection.close("it is gone")  # type: ignore[union-attr]
+        async with asyncio.timeout(20):
+            found = await asyncio.gather(*reading)
+        assert all(one in (None, value) for one, value in zip(found, VALUES, strict=True))
+        await service.connect()
+        async with asyncio.timeout(20):
+            while near_of(service).is_cut:
+                await service.get("k0")
+        assert await get_all(service) == VALUES
+
+
+class Treacherous(TrackingServer):
+    """From `turned` on it answers reads of several keys in its own way."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.turned = False
+        self.answers = 0
+
+    def _answer(self, talk: Talk, words: list[bytes]) -> bytes | None:
+        if self.turned and words[0] == b"MGET" and len(words) > 3:
+            self.answers += 1
+            match self.how:
+                case "too short":
+                    return b"*2\r\n_\r\n_\r\n"
+                case "too long":
+                    return b"*%d\r\n" % len(words) + b"_\r\n" * len(words)
+                case "numbers":
+                    return b"*%d\r\n" % (len(words) - 1) + b":1\r\n" * (len(words) - 1)
+                case "no list":
+                    return b"+OK\r\n"
+                case "loading":
+                    return b"-LOADING it is loading\r\n"
+                case _:
+                    return talk.hang_up()
+        return super()._answer(talk, words)
+
+
+@pytest.mark.parametrize("how", ["too short", "too long", "numbers", "no list", "loading", "hangs up"])
+async def test_what_is_no_answer_is_asked_for_again_by_each(how: str) -> None:
+    treacherous = Treacherous(how)
+    async with treacherous.running(), treacherous.service(l1=False, on_unavailable="raise") as service:
+        await filled(service)
+        treacherous.turned = True
+        async with asyncio.timeout(20):
+            assert await get_all(service) == VALUES
+        assert treacherous.answers == 1
+
+
+async def test_each_that_fails_has_an_error_of_its_own(start_own: StartOwn) -> None:
+    own = start_own({})
+    async with RedisService(own.url, l1=False, on_unavailable="raise", retry_attempts=0) as service:
+        await filled(service)
+        reading = [asyncio.ensure_future(service.get(key)) for key in KEYS]
+        await asyncio.sleep(0)
+        own.kill()
+        async with asyncio.timeout(20):
+            errors = await asyncio.gather(*reading, return_exceptions=True)
+        assert all(isinstance(error, CacheUnavailableError) for error in errors)
+        assert len({id(error) for error in errors}) == len(KEYS)
+        assert len({id(error.__context__) for error in errors if isinstance(error, BaseException)}) == len(KEYS)
+
+
+async def test_nobody_joins_when_the_server_is_cut_off_meanwhile(bare: RedisService) -> None:
+    near, name = near_of(bare), bare.name_of("k")
+    await bare.get("k")
+    sent = near.node.connection.call(("PING",))
+    joined = bare._store.ask_along(name)
+    near.standing.fail(CacheUnavailableError("it is gone"))
+    assert bare._store.ask_along(name) is None
+    assert joined is not None
+    await asyncio.gather(sent, joined)
+
+
+async def test_large_values_share_a_command_with_fewer_others(bare: RedisService, shell: Raw) -> None:
+    keys = [f"large{number}" for number in range(200)]
+    await bare.set_many(dict.fromkeys(keys, os.urandom(150_000)))
+
+    async def commands() -> int:
+        before = calls(shell)
+        found = await get_all(bare, keys)
+        assert {len(one) for one in found} == {150_000}
+        return ran(before, calls(shell))["mget"]
+
+    assert await commands() == 2
+    assert await commands() == 1 + -(-199 // 27)  # 4 MiB
+    await filled(bare)
+    for _ in range(5):
+        await get_all(bare)
+    assert bare._store.ask_along.__self__._most == 256  # type: ignore[attr-defined]
+
+
+async def test_more_than_fit_into_one_command(bare: RedisService, shell: Raw) -> None:
+    before = calls(shell)
+    assert await get_all(bare, [f"absent{number}" for number in range(1_000)]) == [None] * 1_000
+    assert ran(before, calls(shell)) == {"mget": 1 + 4}
+
+
+async def test_a_serializer_of_the_users_own_runs_where_it_was_asked_for(server: EmbeddedServer, prefix: str) -> None:
+    seen: list[asyncio.Task[Any] | None] = []
+
+    class Looks:
+        def dumps(self, value: object) -> bytes:
+            return str(value).encode()
+
+        def loads(self, data: bytes) -> object:
+            seen.append(asyncio.current_task())
+            return data.decode()
+
+    async with RedisService(server.url, key_prefix=prefix, l1=False, serializer=Looks()) as service:
+        await filled(service)
+        assert await get_all(service) == VALUES
+    assert len({id(task) for task in seen}) == len(KEYS)
+    assert None not in seen
+
+
+# -- loops, threads and forks ------------------------------------------------------------------------------------------
+
+
+def test_a_turn_of_a_loop_that_stopped_is_not_joined_from_another(server: EmbeddedServer, prefix: str) -> None:
+    service = RedisService(server.url, key_prefix=prefix, l1=False)
+    first = asyncio.new_event_loop()
+
+    def open_a_turn() -> None:
+        _ = near_of(service).node.connection.call(("PING",))
+        assert service._store.ask_along(service.name_of("k1")) is not None
+        first.stop()
+
+    first.run_until_complete(filled(service))
+    first.call_soon(open_a_turn)
+    first.run_forever()
+    try:
+        assert asyncio.run(_all_and_close(service)) == VALUES
+    finally:
+        first.run_until_complete(asyncio.sleep(0))
+        first.run_until_complete(first.shutdown_asyncgens())
+        first.close()
+
+
+async def _all_and_close(service: RedisService) -> list[Any]:
+    async with asyncio.timeout(20):
+        found = await get_all(service)
+        await service._nears._end(asyncio.get_running_loop())
+        return found
+
+
+def test_loops_of_several_threads_share_no_turn(server: EmbeddedServer, prefix: str) -> None:
+    service = RedisService(server.url, key_prefix=prefix, l1=False)
+    asyncio.run(filled(service))
+    wrong: list[object] = []
+
+    async def read() -> None:
+        for _ in range(50):
+            found = await get_all(service)
+            if found != VALUES:
+                wrong.append(found)
+
+    threads = [threading.Thread(target=asyncio.run, args=(read(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []
+    asyncio.run(service.aclose())
+
+
+def test_the_last_of_them_keeps_no_loop_alive(server: EmbeddedServer, prefix: str) -> None:
+    service = RedisService(server.url, key_prefix=prefix, l1=False)
+    ended: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def main() -> None:
+        ended.append(weakref.ref(asyncio.get_running_loop()))
+        await filled(service)
+        await get_all(service)
+
+    asyncio.run(main())
+    gc.collect()
+    assert [loop() for loop in ended] == [None]
+    asyncio.run(service.aclose())
+
+
+async def test_a_child_does_not_join_a_turn_of_its_parents(bare: RedisService) -> None:
+    await filled(bare)
+    reading = [asyncio.ensure_future(bare.get(key)) for key in KEYS]
+    await asyncio.sleep(0)  # a turn is open, and the loop seems to run in the child too
+    assert bare._store.ask_along.__self__._turn is not along._NO_TURN  # type: ignore[attr-defined]
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = 0 if asyncio.run(_all_and_close(bare)) == VALUES else 2
+        finally:
+            os._exit(code)
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert await asyncio.gather(*reading) == VALUES
