@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -56,6 +56,37 @@ async def _along(service: RedisService, name: str) -> object:
 async def get_all(service: RedisService, keys: Iterable[str] = KEYS) -> list[Any]:
     """All keys, each by a task of its own, in the same turn."""
     return list(await asyncio.gather(*[service.get(key) for key in keys], return_exceptions=True))
+
+
+class Spiteful:
+    """A user's class whose instances can be asked nothing."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise RuntimeError("asked for its class")
+
+
+class Boom(BaseException):
+    """No `Exception`."""
+
+
+@dataclass(frozen=True)
+class Bomb:
+    """A model that goes off when it is put into a set, if it is armed."""
+
+    armed: ClassVar[bool] = False
+    x: int
+
+    def __hash__(self) -> int:
+        if Bomb.armed:
+            raise Boom
+        return 1
+
+
+def along_of(service: RedisService) -> along.Along:
+    found = service._store.ask_along.__self__  # type: ignore[attr-defined]
+    assert isinstance(found, along.Along)
+    return found
 
 
 async def loaded() -> str:
@@ -268,6 +299,70 @@ async def test_nobody_joins_when_the_server_is_cut_off_meanwhile(bare: RedisServ
     await asyncio.gather(sent, joined)
 
 
+async def test_failed_reads_leave_nothing_for_the_garbage_collector(start_own: StartOwn) -> None:
+    own = start_own({})
+    async with RedisService(own.url, l1=False, on_unavailable="raise", retry_attempts=0) as service:
+        await filled(service)
+        reading = [asyncio.ensure_future(service.get(key)) for key in KEYS]
+        await asyncio.sleep(0)
+        own.kill()
+        async with asyncio.timeout(20):
+            await asyncio.wait(reading)
+        assert all(isinstance(task.exception(), CacheUnavailableError) for task in reading)
+        gc.collect()
+        gc.disable()
+        try:
+            reading.clear()
+            await asyncio.sleep(0)
+            left = [one for one in gc.get_objects() if type(one) is along.Unsettled]
+        finally:
+            gc.enable()
+        assert left == []
+
+
+async def test_a_refusal_of_all_is_counted_once() -> None:
+    treacherous = Treacherous("loading")
+    async with treacherous.running(), treacherous.service(l1=False, on_unavailable="raise") as service:
+        await filled(service)
+        treacherous.turned = True
+        for turn in range(5):  # 49 of 99 calls would open the breaker
+            assert await get_all(service) == VALUES
+            assert treacherous.answers == turn + 1
+            assert near_of(service).node.connection.usable
+
+
+async def test_what_a_model_raises_is_raised_to_whoever_asked_for_it(
+    bare: RedisService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(bare)
+    await bare.get("bomb", type=Bomb)
+    await bare.set("bomb", {Bomb(1)})
+    monkeypatch.setattr(Bomb, "armed", True)
+    async with asyncio.timeout(20):
+        reading = [asyncio.ensure_future(bare.get(key)) for key in ["k0", "k1", "bomb", "k2"]]
+        await asyncio.wait(reading)
+    assert [type(task.exception()) for task in reading] == [type(None), type(None), Boom, type(None)]
+    assert [reading[at].result() for at in (0, 1, 3)] == VALUES[:3]
+
+
+async def test_nothing_is_asked_of_a_value(bare: RedisService, monkeypatch: pytest.MonkeyPatch) -> None:
+    spiteful = Spiteful()
+    monkeypatch.setattr(along_of(bare), "_judge", lambda raws, _: ([spiteful for _ in raws], []))
+    found = await get_all(bare, ["a", "b", "c"])
+    assert found[0] is None
+    assert found[1] is spiteful
+    assert found[2] is spiteful
+
+
+async def test_while_cut_off_no_turn_begins(bare: RedisService) -> None:
+    near = near_of(bare)
+    sent = near.node.connection.call(("PING",))
+    near.standing.fail(CacheUnavailableError("it is gone"))
+    assert bare._store.ask_along(bare.name_of("k")) is None
+    assert along_of(bare)._turn is along._NO_TURN
+    await sent
+
+
 async def test_large_values_share_a_command_with_fewer_others(bare: RedisService, shell: Raw) -> None:
     keys = [f"large{number}" for number in range(200)]
     await bare.set_many(dict.fromkeys(keys, os.urandom(150_000)))
@@ -279,11 +374,19 @@ async def test_large_values_share_a_command_with_fewer_others(bare: RedisService
         return ran(before, calls(shell))["mget"]
 
     assert await commands() == 2
-    assert await commands() == 1 + -(-199 // 27)  # 4 MiB
+    assert await commands() == 200  # a quarter of a MiB has room for one
     await filled(bare)
-    for _ in range(5):
+    for _ in range(9):
         await get_all(bare)
-    assert bare._store.ask_along.__self__._most == 256  # type: ignore[attr-defined]
+    assert along_of(bare)._most == 256
+
+
+async def test_small_ones_at_the_head_do_not_hide_how_large_the_others_are(bare: RedisService) -> None:
+    keys = [f"large{number}" for number in range(40)]
+    await bare.set_many(dict.fromkeys(keys, os.urandom(150_000)))
+    await filled(bare)
+    await get_all(bare, [*KEYS[:3], *keys])
+    assert along_of(bare)._most <= 2
 
 
 async def test_more_than_fit_into_one_command(bare: RedisService, shell: Raw) -> None:
@@ -379,7 +482,7 @@ async def test_a_child_does_not_join_a_turn_of_its_parents(bare: RedisService) -
     await filled(bare)
     reading = [asyncio.ensure_future(bare.get(key)) for key in KEYS]
     await asyncio.sleep(0)  # a turn is open, and the loop seems to run in the child too
-    assert bare._store.ask_along.__self__._turn is not along._NO_TURN  # type: ignore[attr-defined]
+    assert along_of(bare)._turn is not along._NO_TURN
     child = os.fork()
     if not child:
         code = 1

@@ -34,6 +34,9 @@ class StubTransport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         self.writes.append(bytes(data))
 
+    def is_closing(self) -> bool:
+        return self.aborted
+
     def abort(self) -> None:
         self.aborted = True
         asyncio.get_running_loop().call_soon(self._connection.connection_lost, None)

@@ -407,6 +407,18 @@ async def test_a_stalled_connection_refuses_also_while_its_socket_is_full() -> N
 
 
 @in_virtual_time
+async def test_nothing_is_written_to_a_socket_that_closes() -> None:
+    connection, transport, _ = connected()
+    lost = connection.call(("PING",))
+    transport.aborted = True
+    connection.flush()
+    assert transport.writes == []
+    connection.connection_lost(None)
+    with pytest.raises(Disconnected) as caught:
+        await lost
+    assert not caught.value.sent
+
+
 async def test_after_the_command_timeout_it_is_closed() -> None:
     connection, transport, losses = connected(Limits(stall=1.0, command_timeout=5.0))
     call = connection.call(("GET", "a"))

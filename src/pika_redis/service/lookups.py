@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from builtins import type as class_of
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
@@ -72,7 +73,7 @@ class Lookups:
             if value is MISSING:
                 asked = store.ask_along(name)
                 value = await (store.get(name) if asked is None else asked)
-                if isinstance(value, Unsettled):
+                if class_of(value) is Unsettled:  # asks nothing of a value, whatever it says of its class
                     value = await store.get(name, begun=value)
         if value is MISSING or type is not None:
             return self._answers.of(value, default, type)

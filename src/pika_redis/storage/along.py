@@ -7,10 +7,11 @@ collected while the turn lasts, and asked for when it is over. Everybody began b
 each of them; and it shows what was written before the turn was over, by whomever.
 
 What is not as common as that is left to its caller, as `Unsettled`: an entry that takes more than a look, and a read
-without an answer. A refusal may concern another's key: everybody asks again, alone. So the future of a read raises
-nothing, and a caller who leaves leaves no error behind.
+without an answer. A refusal may concern another's key, and is to be counted once: one takes it, the others ask again,
+alone. So the future of a read raises nothing, and a caller who leaves leaves no error behind.
 
-A reply is bounded by how many share it: by fewer if what came last was large, and hardly any when nothing came.
+A reply is bounded by how many share it: by fewer if what came last was large, and hardly any when nothing came. Large
+values gain nothing by company, and who waits for a small one among them would lose.
 
 A turn lasts until the loop comes to its `_close`, in one thread, and who is in that thread while the turn's loop runs
 is in that loop. So whether a read may go along is told without the question which loop runs.
@@ -29,7 +30,7 @@ from ..errors import CacheError
 from ..model.forks import forget_after_fork
 from ..wire.connection import Connection, Reply
 from ..wire.loops import LoopLocal
-from ..wire.replies import Disconnected
+from ..wire.replies import Disconnected, NotServing
 from .near import Near
 
 __all__ = ["Along", "Unsettled", "alone"]
@@ -38,8 +39,11 @@ Judge = Callable[[list[Any], Reply], tuple[list[object], list[int]]]
 """Gives the values of several entries, by the epoch that was read with them, and the places of those it leaves."""
 _MOST: Final = 256
 """Reads that share a command."""
-_BYTES: Final = 4 * 1024 * 1024
+_BYTES: Final = 256 * 1024
 """Of a reply, about."""
+_ENTRIES: Final = frozenset({bytes, type(None)})
+_SAMPLE: Final = 16
+"""Entries whose sizes tell about those of all."""
 _FEWER: Final = 16
 """By this factor fewer share the next one, after one without an answer."""
 
@@ -54,9 +58,13 @@ class Unsettled:
 
     def reply(self) -> list[Reply] | None:
         """What an MGET of the key and the epoch would have brought, or None to find out. Raises what came instead."""
-        if isinstance(self._reply, Exception):
-            raise self._reply
-        return cast("list[Reply] | None", self._reply)
+        reply, self._reply = self._reply, None
+        try:
+            if isinstance(reply, Exception):
+                raise reply
+            return cast("list[Reply] | None", reply)
+        finally:
+            del reply  # the error knows this frame
 
 
 class _Turn:
@@ -78,6 +86,7 @@ class _Turn:
         loop.call_soon(self._close)
 
     def _close(self) -> None:
+        last = self.thread is not None
         self._along.leave(self)
         keys, self.keys = self.keys, []
         try:
@@ -85,7 +94,8 @@ class _Turn:
         except CacheError as error:
             self.set_exception(error)
         else:
-            self._connection.flush()  # others of this turn have been written already
+            if last:
+                self._connection.flush()  # others of this turn have been written already
 
     def _tell(self, values: Sequence[object]) -> None:
         futures, self.futures = self.futures, []
@@ -99,22 +109,31 @@ class _Turn:
         return not self.futures
 
     def set_result(self, result: Reply, /) -> None:
+        if (
+            not isinstance(result, list)
+            or len(result) != len(self.futures) + 1
+            or not _ENTRIES.issuperset(map(type, result))
+        ):
+            self.set_exception(Disconnected("the server sent what no entries are", sent=True))
+            return
+        epoch = result.pop()
         try:
-            *raws, epoch = cast("list[Any]", result)
-            if len(raws) != len(self.futures):
-                raise ValueError("a list of another length")
-            values = self._along.values(raws, epoch)
-        except Exception as error:  # noqa: BLE001 - nothing may leave the parser, and nobody wait for ever
-            self.set_exception(Disconnected(f"the server sent what no entries are ({type(error).__name__})", sent=True))
-        else:
-            self._tell(values)
+            self._tell(self._along.values(result, epoch))
+        except BaseException as error:
+            # Of a model in a set, for one. Nobody waits for ever: he whose value it is meets it again.
+            self._tell([Unsettled([raw, epoch]) for raw in result])
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
 
     def set_exception(self, exception: BaseException, /) -> None:
         """Each caller gets an error of his own, to which he attaches his traceback, or asks alone what was refused."""
-        lost = exception if isinstance(exception, Disconnected) else None
-        if lost is not None and lost.sent:
-            self._along.be_careful()
-        self._tell([Unsettled(copy.copy(lost)) for _ in self.futures])
+        if isinstance(exception, Disconnected) and not isinstance(exception, NotServing):
+            if exception.sent:
+                self._along.be_careful()
+            self._tell([Unsettled(copy.copy(exception)) for _ in self.futures])
+        else:
+            refusal = exception if isinstance(exception, NotServing) else None
+            self._tell([Unsettled(refusal), *[Unsettled(None) for _ in self.futures[1:]]])
 
 
 class _NoTurn:
@@ -145,7 +164,9 @@ class Along:
         if turn.thread != get_ident() or not turn.is_running():
             near = self._nears.get()
             connection = near.node.connection
-            if not connection.unsent or connection.crowded or near.tracks or not isinstance(connection, Connection):
+            if not connection.unsent or connection.crowded or near.tracks or near.standing.cut:
+                return None
+            if not isinstance(connection, Connection):
                 return None
             turn = self._turn = _Turn(self, near, connection)
         if turn.standing.cut:
@@ -174,8 +195,9 @@ class Along:
         self._most = max(1, self._most // _FEWER)
 
     def values(self, raws: list[Any], epoch: Reply) -> list[object]:
-        """What the callers get, and how many may share the next command. Raises anything for what is no entry."""
-        size = len(raws[0] or b"")  # one is as good as another
+        """What the callers get. Raises whatever the code of a user's models raises."""
+        some = raws[:: len(raws) // _SAMPLE or 1]
+        size = sum([len(raw or b"") for raw in some]) // len(some)
         self._most = min(_MOST, 2 * self._most, max(1, _BYTES // max(1, size)))
         values, left = self._judge(raws, epoch)
         for at in left:

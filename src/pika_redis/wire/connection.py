@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Write what waits, which the end of this turn of the loop would do otherwise."""
         out = self._out
-        if not out or not self._writable or self._transport is None:
+        if not out or not self._writable or self._transport is None or self._transport.is_closing():
             return
         self._out = []
         self._room = self.limits.unsent_bytes
