@@ -7,7 +7,7 @@ import gc
 import os
 import threading
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -53,8 +53,18 @@ async def _along(service: RedisService, name: str) -> object:
     return await service._store.get(name, begun=found) if isinstance(found, along.Unsettled) else found
 
 
+def expecting(service: RedisService) -> RedisService:
+    """The service, which expects that several read in each turn, as it does after a turn in which they did."""
+    if service._store.ask_along is not along.alone:
+        found = along_of(service)
+        found.joined(len(KEYS))
+        found._rest, found._seen_at = 0, -1
+    return service
+
+
 async def get_all(service: RedisService, keys: Iterable[str] = KEYS) -> list[Any]:
     """All keys, each by a task of its own, in the same turn."""
+    expecting(service)
     return list(await asyncio.gather(*[service.get(key) for key in keys], return_exceptions=True))
 
 
@@ -97,13 +107,42 @@ async def filled(service: RedisService) -> None:
     await service.set_many(dict(zip(KEYS, VALUES, strict=True)))
 
 
-async def test_many_at_once_are_two_commands_in_two_writes(bare: RedisService, shell: Raw, tap: Tap) -> None:
+async def test_many_at_once_are_one_command(bare: RedisService, shell: Raw, tap: Tap) -> None:
     await filled(bare)
     before = calls(shell)
     with tap.on(bare) as asked:
         assert await get_all(bare) == VALUES
-    assert ran(before, calls(shell)) == {"mget": 2}  # the first did not know that others come
-    assert asked.trips == 2
+    assert ran(before, calls(shell)) == {"mget": 1}
+    assert (asked.commands, asked.trips) == (1, 1)
+
+
+async def test_a_crowd_finds_itself_and_who_is_alone_goes_alone(bare: RedisService, shell: Raw) -> None:
+    await filled(bare)
+
+    async def commands(keys: Sequence[str]) -> int:
+        before = calls(shell)
+        assert list(await asyncio.gather(*map(bare.get, keys))) == VALUES[: len(keys)]
+        return ran(before, calls(shell))["mget"]
+
+    found = [await commands(KEYS) for _ in range(5)]
+    assert found[0] > 5  # nobody knew
+    assert found[-2:] == [1, 1]
+    assert [await commands(KEYS[:1]) for _ in range(30)] == [1] * 30
+    assert await commands(KEYS) == 50  # they are no crowd any more
+    few = [await commands(KEYS[:5]) for _ in range(40)]
+    assert sum(few) > 40 * 4  # hardly ever together
+
+
+async def test_crowds_of_any_size_from_some_on_find_themselves(bare: RedisService) -> None:
+    await filled(bare)
+    for size in range(13, 30):
+        along_of(bare).joined(1)
+        for _ in range(200):
+            await asyncio.gather(*map(bare.get, KEYS[:size]))
+            if along_of(bare)._was_crowd:
+                break
+        else:
+            pytest.fail(f"{size} readers never met")
 
 
 async def test_entries_of_all_kinds_are_what_they_are_alone(bare: RedisService, shell: Raw, prefix: str) -> None:
@@ -163,7 +202,7 @@ async def test_what_was_set_before_in_the_same_turn_is_seen(bare: RedisService) 
 
 async def test_who_leaves_leaves_the_others_alone(bare: RedisService) -> None:
     await filled(bare)
-    reading = [asyncio.ensure_future(bare.get(key)) for key in KEYS]
+    reading = [asyncio.ensure_future(expecting(bare).get(key)) for key in KEYS]
     await asyncio.sleep(0)
     for task in reading[::2]:
         task.cancel()
@@ -179,7 +218,7 @@ async def test_a_key_that_cannot_be_sent_spoils_no_other(bare: RedisService) -> 
     assert isinstance(found.pop(2), ArgumentError)
     assert found == ["value 0", "value 1", "value", "value 2"]
     async with asyncio.timeout(20):  # a name that no service makes
-        asking = [bare.get("k0"), *[_along(bare, name) for name in ("\ud800", bare.name_of("k1"))]]
+        asking = [expecting(bare).get("k0"), *[_along(bare, name) for name in ("\ud800", bare.name_of("k1"))]]
         _, *settled = await asyncio.gather(*asking, return_exceptions=True)
     assert isinstance(settled[0], ArgumentError)
     assert settled[1] == "value 1"
@@ -205,24 +244,24 @@ async def test_without_room_they_are_refused_as_each_would_be(
     refused: list[object] = []
     send = Connection.send
 
-    def without_room(connection: Connection, commands: Any, slots: Any) -> None:
+    def without_room(connection: Connection, commands: Any, slots: Any, *, at_once: bool = False) -> None:
         if isinstance(slots[0], along._Turn):
             refused.append(commands)
             raise Full("no room")
-        send(connection, commands, slots)
+        send(connection, commands, slots, at_once=at_once)
 
     monkeypatch.setattr(Connection, "send", without_room)
-    assert await get_all(bare) == [VALUES[0], *[None] * 49]
+    assert await get_all(bare) == [None] * 50
     assert len(refused) == 1
     assert not near_of(bare).is_cut
     strict = bare.with_options(on_unavailable="raise")
-    assert [type(one) for one in (await get_all(strict))[1:]] == [OverloadedError] * 49
+    assert [type(one) for one in await get_all(strict)] == [OverloadedError] * 50
 
 
 async def test_who_comes_to_a_server_that_is_gone_is_answered_from_memory(server: EmbeddedServer, prefix: str) -> None:
     async with FaultyWire(server.url) as wire, RedisService(wire.url, key_prefix=prefix, l1=False) as service:
         await filled(service)
-        reading = [asyncio.ensure_future(service.get(key)) for key in KEYS]
+        reading = [asyncio.ensure_future(expecting(service).get(key)) for key in KEYS]
         await asyncio.sleep(0)
         near_of(service).node.connection.close("it is gone")  # type: ignore[union-attr]
         async with asyncio.timeout(20):
@@ -278,7 +317,7 @@ async def test_each_that_fails_has_an_error_of_its_own(start_own: StartOwn) -> N
     own = start_own({})
     async with RedisService(own.url, l1=False, on_unavailable="raise", retry_attempts=0) as service:
         await filled(service)
-        reading = [asyncio.ensure_future(service.get(key)) for key in KEYS]
+        reading = [asyncio.ensure_future(expecting(service).get(key)) for key in KEYS]
         await asyncio.sleep(0)
         own.kill()
         async with asyncio.timeout(20):
@@ -290,7 +329,7 @@ async def test_each_that_fails_has_an_error_of_its_own(start_own: StartOwn) -> N
 
 async def test_nobody_joins_when_the_server_is_cut_off_meanwhile(bare: RedisService) -> None:
     near, name = near_of(bare), bare.name_of("k")
-    await bare.get("k")
+    expecting(bare)
     sent = near.node.connection.call(("PING",))
     joined = bare._store.ask_along(name)
     near.standing.fail(CacheUnavailableError("it is gone"))
@@ -303,7 +342,7 @@ async def test_failed_reads_leave_nothing_for_the_garbage_collector(start_own: S
     own = start_own({})
     async with RedisService(own.url, l1=False, on_unavailable="raise", retry_attempts=0) as service:
         await filled(service)
-        reading = [asyncio.ensure_future(service.get(key)) for key in KEYS]
+        reading = [asyncio.ensure_future(expecting(service).get(key)) for key in KEYS]
         await asyncio.sleep(0)
         own.kill()
         async with asyncio.timeout(20):
@@ -339,7 +378,7 @@ async def test_what_a_model_raises_is_raised_to_whoever_asked_for_it(
     await bare.set("bomb", {Bomb(1)})
     monkeypatch.setattr(Bomb, "armed", True)
     async with asyncio.timeout(20):
-        reading = [asyncio.ensure_future(bare.get(key)) for key in ["k0", "k1", "bomb", "k2"]]
+        reading = [asyncio.ensure_future(expecting(bare).get(key)) for key in ["k0", "k1", "bomb", "k2"]]
         await asyncio.wait(reading)
     assert [type(task.exception()) for task in reading] == [type(None), type(None), Boom, type(None)]
     assert [reading[at].result() for at in (0, 1, 3)] == VALUES[:3]
@@ -348,10 +387,7 @@ async def test_what_a_model_raises_is_raised_to_whoever_asked_for_it(
 async def test_nothing_is_asked_of_a_value(bare: RedisService, monkeypatch: pytest.MonkeyPatch) -> None:
     spiteful = Spiteful()
     monkeypatch.setattr(along_of(bare), "_judge", lambda raws, _: ([spiteful for _ in raws], []))
-    found = await get_all(bare, ["a", "b", "c"])
-    assert found[0] is None
-    assert found[1] is spiteful
-    assert found[2] is spiteful
+    assert all(one is spiteful for one in await get_all(bare, ["a", "b", "c"]))
 
 
 async def test_while_cut_off_no_turn_begins(bare: RedisService) -> None:
@@ -373,8 +409,12 @@ async def test_large_values_share_a_command_with_fewer_others(bare: RedisService
         assert {len(one) for one in found} == {150_000}
         return ran(before, calls(shell))["mget"]
 
-    assert await commands() == 2
-    assert await commands() == 200  # a quarter of a MiB has room for one
+    assert await commands() == 1
+    assert along_of(bare)._rest == 256
+    before = calls(shell)
+    await asyncio.gather(*map(bare.get, keys))
+    assert ran(before, calls(shell))["mget"] == 200
+    assert await commands() == -(-200 // 8)  # they try again
     await filled(bare)
     for _ in range(9):
         await get_all(bare)
@@ -386,13 +426,22 @@ async def test_small_ones_at_the_head_do_not_hide_how_large_the_others_are(bare:
     await bare.set_many(dict.fromkeys(keys, os.urandom(150_000)))
     await filled(bare)
     await get_all(bare, [*KEYS[:3], *keys])
-    assert along_of(bare)._most <= 2
+    assert along_of(bare)._rest == 256
+
+
+async def test_middling_values_share_with_fewer_others(bare: RedisService, shell: Raw) -> None:
+    keys = [f"middling{number}" for number in range(200)]
+    await bare.set_many(dict.fromkeys(keys, os.urandom(4_000)))
+    await get_all(bare, keys)
+    before = calls(shell)
+    await get_all(bare, keys)
+    assert ran(before, calls(shell))["mget"] == 4  # 65 fit into a quarter of a MiB
 
 
 async def test_more_than_fit_into_one_command(bare: RedisService, shell: Raw) -> None:
     before = calls(shell)
     assert await get_all(bare, [f"absent{number}" for number in range(1_000)]) == [None] * 1_000
-    assert ran(before, calls(shell)) == {"mget": 1 + 4}
+    assert ran(before, calls(shell)) == {"mget": 4}
 
 
 async def test_a_serializer_of_the_users_own_runs_where_it_was_asked_for(server: EmbeddedServer, prefix: str) -> None:
@@ -421,13 +470,14 @@ def test_a_turn_of_a_loop_that_stopped_is_not_joined_from_another(server: Embedd
     first = asyncio.new_event_loop()
 
     def open_a_turn() -> None:
-        _ = near_of(service).node.connection.call(("PING",))
-        assert service._store.ask_along(service.name_of("k1")) is not None
+        opened.append(expecting(service)._store.ask_along(service.name_of("k1")))
         first.stop()
 
+    opened: list[object] = []
     first.run_until_complete(filled(service))
     first.call_soon(open_a_turn)
     first.run_forever()
+    assert opened != [None]
     try:
         assert asyncio.run(_all_and_close(service)) == VALUES
     finally:
@@ -480,7 +530,7 @@ def test_the_last_of_them_keeps_no_loop_alive(server: EmbeddedServer, prefix: st
 
 async def test_a_child_does_not_join_a_turn_of_its_parents(bare: RedisService) -> None:
     await filled(bare)
-    reading = [asyncio.ensure_future(bare.get(key)) for key in KEYS]
+    reading = [asyncio.ensure_future(expecting(bare).get(key)) for key in KEYS]
     await asyncio.sleep(0)  # a turn is open, and the loop seems to run in the child too
     assert along_of(bare)._turn is not along._NO_TURN
     child = os.fork()

@@ -411,7 +411,7 @@ async def test_nothing_is_written_to_a_socket_that_closes() -> None:
     connection, transport, _ = connected()
     lost = connection.call(("PING",))
     transport.aborted = True
-    connection.flush()
+    await asyncio.sleep(0)
     assert transport.writes == []
     connection.connection_lost(None)
     with pytest.raises(Disconnected) as caught:

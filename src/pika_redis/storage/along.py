@@ -10,8 +10,13 @@ What is not as common as that is left to its caller, as `Unsettled`: an entry th
 without an answer. A refusal may concern another's key, and is to be counted once: one takes it, the others ask again,
 alone. So the future of a read raises nothing, and a caller who leaves leaves no error behind.
 
-A reply is bounded by how many share it: by fewer if what came last was large, and hardly any when nothing came. Large
-values gain nothing by company, and who waits for a small one among them would lose.
+Who comes first can't know whether others follow. He waits for the end of the turn, which costs him little, if several
+did in the turn before. Else all go alone, by `get`, and one read in sixteen or so looks whether many call in its turn.
+So a service that reads one by one pays next to nothing for this.
+
+A reply is bounded by how many share it: by fewer if what came last was larger, and hardly any when nothing came. Large
+values gain nothing by company, and who waits for a small one among them would lose: after them, reads go alone for a
+while, until a few try again.
 
 A turn lasts until the loop comes to its `_close`, in one thread, and who is in that thread while the turn's loop runs
 is in that loop. So whether a read may go along is told without the question which loop runs.
@@ -21,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import get_ident
@@ -29,6 +35,7 @@ from typing import Any, Final, cast
 from ..errors import CacheError
 from ..model.forks import forget_after_fork
 from ..wire.connection import Connection, Reply
+from ..wire.link import NoConnection
 from ..wire.loops import LoopLocal
 from ..wire.replies import Disconnected, NotServing
 from .near import Near
@@ -42,6 +49,17 @@ _MOST: Final = 256
 _BYTES: Final = 256 * 1024
 """Of a reply, about."""
 _ENTRIES: Final = frozenset({bytes, type(None)})
+_LARGE: Final = 8 * 1024
+"""Bytes of a value, on the average, from which it is better read alone."""
+_TRIAL: Final = 8
+"""Reads that share a command to find out whether values are still large."""
+_REST: Final = 256
+"""Reads that go alone in between."""
+_CROWD: Final = 12
+"""Reads of one turn from which they are better off together, measured with 4 to 32 tasks on both event loops."""
+_ALONE: Final = range(8, 24)
+"""Reads that go alone before it is looked again whether there are so many. Not always the same number: one that meets
+the first of each turn would never find the others."""
 _SAMPLE: Final = 16
 """Entries whose sizes tell about those of all."""
 _FEWER: Final = 16
@@ -87,15 +105,13 @@ class _Turn:
 
     def _close(self) -> None:
         last = self.thread is not None
-        self._along.leave(self)
         keys, self.keys = self.keys, []
+        self._along.joined(len(keys))
+        self._along.leave(self)
         try:
-            self._connection.send((("MGET", *keys, self._along.epoch_key),), (self,))
+            self._connection.send((("MGET", *keys, self._along.epoch_key),), (self,), at_once=last)
         except CacheError as error:
             self.set_exception(error)
-        else:
-            if last:
-                self._connection.flush()  # others of this turn have been written already
 
     def _tell(self, values: Sequence[object]) -> None:
         futures, self.futures = self.futures, []
@@ -148,23 +164,33 @@ _NO_TURN: Any = _NoTurn()
 class Along:
     """The reads of one namespace that may go together."""
 
-    __slots__ = ("__weakref__", "_judge", "_most", "_nears", "_turn", "epoch_key")
+    __slots__ = ("__weakref__", "_judge", "_most", "_nears", "_rest", "_seen_at", "_turn", "_was_crowd", "epoch_key")
 
     def __init__(self, nears: LoopLocal[Near], epoch_key: str, judge: Judge) -> None:
         self.epoch_key = epoch_key
         self._nears = nears
         self._judge = judge
+        self._was_crowd = False
+        self._seen_at = -1
+        """What had been sent when that was noticed: a turn begins with its first, or it parts who woke together."""
         self._most = _MOST
+        self._rest = 0
         self._turn: _Turn = _NO_TURN
         forget_after_fork(self)
 
     def ask(self, key: str) -> asyncio.Future[object] | None:
-        """See `Store.ask_along`. Who is alone is better off with `get`, which sends at once."""
+        """See `Store.ask_along`."""
+        if self._rest:
+            self._rest -= 1
+            return None
         turn = self._turn
         if turn.thread != get_ident() or not turn.is_running():
             near = self._nears.get()
             connection = near.node.connection
-            if not connection.unsent or connection.crowded or near.tracks or near.standing.cut:
+            if not self._was_crowd:
+                self._look_around(connection)
+                return None
+            if self._seen_at == connection.proof.sent or connection.crowded or near.tracks or near.standing.cut:
                 return None
             if not isinstance(connection, Connection):
                 return None
@@ -190,6 +216,19 @@ class Along:
         if self._turn is turn:
             self._turn = _NO_TURN
 
+    def _look_around(self, connection: Connection | NoConnection) -> None:
+        """See whether so many call in this turn that those of the next had better go together."""
+        if connection.queued >= _CROWD - 1:
+            self._was_crowd, self._seen_at = True, connection.proof.sent
+        else:
+            self._rest = random.choice(_ALONE)  # noqa: S311 (no secret)
+
+    def joined(self, reads: int) -> None:
+        """So many shared a turn."""
+        self._was_crowd = reads >= _CROWD
+        if not self._was_crowd:
+            self._rest = random.choice(_ALONE)  # noqa: S311 (as above)
+
     def be_careful(self) -> None:
         """A command had no answer: it may have been too large a one."""
         self._most = max(1, self._most // _FEWER)
@@ -198,7 +237,9 @@ class Along:
         """What the callers get. Raises whatever the code of a user's models raises."""
         some = raws[:: len(raws) // _SAMPLE or 1]
         size = sum([len(raw or b"") for raw in some]) // len(some)
-        self._most = min(_MOST, 2 * self._most, max(1, _BYTES // max(1, size)))
+        self._most = min(_MOST, 2 * self._most, _BYTES // max(1, size))
+        if size > _LARGE:
+            self._most, self._rest = _TRIAL, _REST
         values, left = self._judge(raws, epoch)
         for at in left:
             values[at] = Unsettled([raws[at], epoch])

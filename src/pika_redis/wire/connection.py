@@ -129,7 +129,7 @@ class Connection(asyncio.Protocol):
             raise unpackable(error) from error
         out = self._out
         if not out:
-            self._loop.call_soon(self.flush)
+            self._loop.call_soon(self._flush)
         slots.append(future)
         out.append(packed)
         self._room -= len(packed)
@@ -147,10 +147,10 @@ class Connection(asyncio.Protocol):
         self.send(commands, [batch] * len(commands))
         return future
 
-    def send(self, commands: Sequence[Command], slots: Sequence[Slot]) -> None:
-        """Queue commands as one, with a slot for each. Raises as `call`."""
+    def send(self, commands: Sequence[Command], slots: Sequence[Slot], *, at_once: bool = False) -> None:
+        """Queue commands as one, with a slot for each; `at_once` = and write all that waits. Raises as `call`."""
         if self._may_pass(len(commands)):
-            self._queue(pack_all(commands), slots)
+            self._queue(pack_all(commands), slots, at_once=at_once)
         else:
             self._wait_in_line(Waiter(slots, commands))
 
@@ -171,23 +171,6 @@ class Connection(asyncio.Protocol):
         self._wait_in_line(Ticket(told))
         return told
 
-    def flush(self) -> None:
-        """Write what waits, which the end of this turn of the loop would do otherwise."""
-        out = self._out
-        if not out or not self._writable or self._transport is None or self._transport.is_closing():
-            return
-        self._out = []
-        self._room = self.limits.unsent_bytes
-        if len(out) == len(self._slots):  # nothing was due before: waiting begins now
-            self._silent = 0
-        data = out[0] if len(out) == 1 else b"".join(out)
-        self._upload.wrote(len(data))
-        self.proof.wrote(len(out), self._now())
-        if self._watch is None:
-            self._start_watch()
-        self._transport.write(data)
-        self._admit_more()
-
     def take_line(self) -> Iterator[Waiter]:
         """Those who wait here and are to go on elsewhere."""
         return self._line.dissolve()
@@ -201,6 +184,11 @@ class Connection(asyncio.Protocol):
     def unsent(self) -> bool:
         """Whether calls wait for the end of this turn of the loop, or for the server to take what was sent."""
         return bool(self._out)
+
+    @property
+    def queued(self) -> int:
+        """How many commands those are."""
+        return len(self._out)
 
     @property
     def usable(self) -> bool:
@@ -235,7 +223,7 @@ class Connection(asyncio.Protocol):
             self._stalled, self._admitted = False, self.limits.in_flight
             self.on_resumed()
         try:
-            if b"\n|" in data or data.startswith(b"|"):
+            if b"|" in data:
                 deliver_with_care(data, self._reader, self._slots, self._on_push)
             else:
                 deliver(data, self._reader, self._slots, self._on_push)
@@ -253,7 +241,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
-        self.flush()
+        self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail("the server closed the connection" if exc is None else f"the connection broke: {exc}")
@@ -312,13 +300,31 @@ class Connection(asyncio.Protocol):
         if (came or self._line) and self._lost is None and not self._stalled:
             self._admit_line()
 
-    def _queue(self, packed: bytes, slots: Sequence[Slot]) -> None:
-        if not self._out:
-            self._loop.call_soon(self.flush)
+    def _queue(self, packed: bytes, slots: Sequence[Slot], *, at_once: bool = False) -> None:
+        if not at_once and not self._out:
+            self._loop.call_soon(self._flush)
         self._slots.extend(slots)
         self._out.append(packed)
         self._out.extend([b""] * (len(slots) - 1))
         self._room -= len(packed)
+        if at_once:
+            self._flush()
+
+    def _flush(self) -> None:
+        out = self._out
+        if not out or not self._writable or self._transport is None or self._transport.is_closing():
+            return
+        self._out = []
+        self._room = self.limits.unsent_bytes
+        if len(out) == len(self._slots):  # nothing was due before: waiting begins now
+            self._silent = 0
+        data = out[0] if len(out) == 1 else b"".join(out)
+        self._upload.wrote(len(data))
+        self.proof.wrote(len(out), self._now())
+        if self._watch is None:
+            self._start_watch()
+        self._transport.write(data)
+        self._admit_more()
 
     # -- silence ----------------------------------------------------------------------------------------------
 

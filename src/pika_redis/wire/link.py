@@ -52,6 +52,7 @@ class NoConnection:
     in_flight = 0
     crowded = False
     unsent = False
+    queued = 0
     usable = False
 
     def __init__(self) -> None:
