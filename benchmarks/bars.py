@@ -71,7 +71,7 @@ BARS = (
 )  # fmt: skip
 
 _SLOW_READ = (
-    "counted on uvloop a read takes 21 000 instructions, one of the bare wire 15 700, which unpacks nothing: tasks of "
+    "counted on uvloop a read takes 20 900 instructions, one of the bare wire 15 700, which unpacks nothing: tasks of "
     "one turn of the loop share a command, and what it brings is judged and unpacked together (docs/decisions/019). "
     "What is left is a coroutine with four arguments, a future, and the value itself."
 )
@@ -88,7 +88,7 @@ _SLOW_HIT = (
 )
 _ONE_TASK = (
     "one task waits for the server most of the time, and twice for its own loop. The bare multiplexed wire itself "
-    "reaches 0.74x redis-benchmark (17 300 of 23 300 a second, in the table below), which has no loop."
+    "reaches 0.7 to 0.8x redis-benchmark, which has no loop (the table below)."
 )
 _SLOW_KEY = (
     "our key is canonical text with a digest of 128 bits, the same in every process, and a hit checks that the server "
