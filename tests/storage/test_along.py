@@ -313,18 +313,24 @@ async def test_what_is_no_answer_is_asked_for_again_by_each(how: str) -> None:
         assert treacherous.answers == 1
 
 
+async def failed_reads(service: RedisService, own: EmbeddedServer) -> list[asyncio.Task[Any]]:
+    """Reads of all keys in one turn, at whose end their server is killed."""
+    await filled(service)
+    reading = [asyncio.create_task(expecting(service).get(key)) for key in KEYS]
+    await asyncio.sleep(0)
+    own.kill()
+    async with asyncio.timeout(20):
+        await asyncio.wait(reading)
+    assert all(isinstance(task.exception(), CacheUnavailableError) for task in reading)
+    return reading
+
+
 async def test_each_that_fails_has_an_error_of_its_own(start_own: StartOwn) -> None:
     own = start_own({})
     async with RedisService(own.url, l1=False, on_unavailable="raise", retry_attempts=0) as service:
-        await filled(service)
-        reading = [asyncio.ensure_future(expecting(service).get(key)) for key in KEYS]
-        await asyncio.sleep(0)
-        own.kill()
-        async with asyncio.timeout(20):
-            errors = await asyncio.gather(*reading, return_exceptions=True)
-        assert all(isinstance(error, CacheUnavailableError) for error in errors)
+        errors = [task.exception() for task in await failed_reads(service, own)]
         assert len({id(error) for error in errors}) == len(KEYS)
-        assert len({id(error.__context__) for error in errors if isinstance(error, BaseException)}) == len(KEYS)
+        assert len({id(error.__context__) for error in errors if error is not None}) == len(KEYS)
 
 
 async def test_nobody_joins_when_the_server_is_cut_off_meanwhile(bare: RedisService) -> None:
@@ -341,13 +347,7 @@ async def test_nobody_joins_when_the_server_is_cut_off_meanwhile(bare: RedisServ
 async def test_failed_reads_leave_nothing_for_the_garbage_collector(start_own: StartOwn) -> None:
     own = start_own({})
     async with RedisService(own.url, l1=False, on_unavailable="raise", retry_attempts=0) as service:
-        await filled(service)
-        reading = [asyncio.ensure_future(expecting(service).get(key)) for key in KEYS]
-        await asyncio.sleep(0)
-        own.kill()
-        async with asyncio.timeout(20):
-            await asyncio.wait(reading)
-        assert all(isinstance(task.exception(), CacheUnavailableError) for task in reading)
+        reading = await failed_reads(service, own)
         gc.collect()
         gc.disable()
         try:
@@ -436,6 +436,16 @@ async def test_middling_values_share_with_fewer_others(bare: RedisService, shell
     before = calls(shell)
     await get_all(bare, keys)
     assert ran(before, calls(shell))["mget"] == 4  # 65 fit into a quarter of a MiB
+
+
+async def test_the_last_of_a_crowd_that_took_two_commands_is_no_small_crowd(bare: RedisService, shell: Raw) -> None:
+    keys = [f"absent{number}" for number in range(257)]
+    await get_all(bare, keys)
+    before = calls(shell)
+    assert await asyncio.gather(*map(bare.get, keys)) == [None] * 257
+    assert ran(before, calls(shell)) == {"mget": 2}
+    await asyncio.gather(*map(bare.get, keys[:5]))
+    assert not along_of(bare)._was_crowd
 
 
 async def test_more_than_fit_into_one_command(bare: RedisService, shell: Raw) -> None:

@@ -106,7 +106,7 @@ class _Turn:
     def _close(self) -> None:
         last = self.thread is not None
         keys, self.keys = self.keys, []
-        self._along.joined(len(keys))
+        self._along.joined(len(keys), full=not last)
         self._along.leave(self)
         try:
             self._connection.send((("MGET", *keys, self._along.epoch_key),), (self,), at_once=last)
@@ -164,13 +164,17 @@ _NO_TURN: Any = _NoTurn()
 class Along:
     """The reads of one namespace that may go together."""
 
-    __slots__ = ("__weakref__", "_judge", "_most", "_nears", "_rest", "_seen_at", "_turn", "_was_crowd", "epoch_key")
+    __slots__ = (
+        "__weakref__", "_judge", "_most", "_nears", "_overflowed", "_rest", "_seen_at", "_turn", "_was_crowd",
+        "epoch_key",
+    )  # fmt: skip
 
     def __init__(self, nears: LoopLocal[Near], epoch_key: str, judge: Judge) -> None:
         self.epoch_key = epoch_key
         self._nears = nears
         self._judge = judge
         self._was_crowd = False
+        self._overflowed = False
         self._seen_at = -1
         """What had been sent when that was noticed: a turn begins with its first, or it parts who woke together."""
         self._most = _MOST
@@ -223,9 +227,10 @@ class Along:
         else:
             self._rest = random.choice(_ALONE)  # noqa: S311 (no secret)
 
-    def joined(self, reads: int) -> None:
-        """So many shared a turn."""
-        self._was_crowd = reads >= _CROWD
+    def joined(self, reads: int, *, full: bool = False) -> None:
+        """So many shared a command; behind one that was `full` come more of the same crowd."""
+        self._was_crowd = full or self._overflowed or reads >= _CROWD
+        self._overflowed = full
         if not self._was_crowd:
             self._rest = random.choice(_ALONE)  # noqa: S311 (as above)
 
