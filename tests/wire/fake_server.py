@@ -143,6 +143,7 @@ class _Side(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.waiting = bytearray()
         self.upstream = False
+        self.held = False
         self.ended = asyncio.get_running_loop().create_future()
         relay.sides.append(self)
 
@@ -155,7 +156,7 @@ class _Side(asyncio.Protocol):
 
     def pass_on(self) -> None:
         held = self.relay.hold_replies if self.upstream else self.relay.hold_commands
-        if held or self.other is None or self.other.transport is None or not self.waiting:
+        if held or self.held or self.other is None or self.other.transport is None or not self.waiting:
             return
         data, self.waiting = bytes(self.waiting), bytearray()
         if self.upstream and self.relay.cut_after is not None:
@@ -177,8 +178,9 @@ class _Side(asyncio.Protocol):
 class Relay:
     """Passes bytes between clients and a server, or holds them back.
 
-    `hold_commands` and `hold_replies` keep what comes; `release` passes it on. `cut_after` ends the client's side after
-    so many bytes of replies. With `tell_ends` False one side isn't told that the other has ended.
+    `hold_commands` and `hold_replies` keep what comes, `hold_standing` only what comes by the connections that there
+    are; `release` passes it on. `cut_after` ends the client's side after so many bytes of replies. With `tell_ends`
+    False one side isn't told that the other has ended.
     """
 
     def __init__(self, port: int) -> None:
@@ -210,10 +212,16 @@ class Relay:
             if standing:
                 await asyncio.wait(standing)
 
+    def hold_standing(self) -> None:
+        """Hold the commands of these connections back, not those of later ones."""
+        for side in self.sides:
+            side.held = not side.upstream
+
     def release(self) -> None:
         """Pass everything on that was held back, in order, also for clients that have gone."""
         self.hold_commands = self.hold_replies = False
         for side in self.sides:
+            side.held = False
             side.pass_on()
 
     def cut(self) -> None:

@@ -16,7 +16,7 @@ from pika_redis.wire.node import Node, Repeat
 from .fake_server import FakeServer, Relay
 from .test_link import linked
 from .test_listener import Diary
-from .timing import VirtualLoop, in_virtual_time, on_both_loops, settled
+from .timing import VirtualLoop, in_virtual_time, on_both_loops, settled, turned
 
 REFUSED = CacheUnavailableError("nobody listens")
 
@@ -191,12 +191,11 @@ async def test_an_abandoned_write_never_lands_behind_what_the_new_one_does(serve
         node = Node(asyncio.get_running_loop(), Endpoint("127.0.0.1", relay.port, max_age=0.05))
         await node.ready()
         old = node.connection
-        relay.hold_commands = True
+        relay.hold_standing()
         stuck = asyncio.ensure_future(node.call(("SET", key, "old"), Repeat.UNSENT))
         await settled()
         stuck.cancel()
-        relay.hold_commands = False  # for connections that are made from now on; what is held stays
-        await asyncio.sleep(0.2)
+        await turned(lambda: old.crowded or node.connection is not old)  # the younger one stands in line
         delete = asyncio.ensure_future(node.call(("DEL", key)))
         await settled()
         assert node.connection is old
