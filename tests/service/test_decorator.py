@@ -17,6 +17,7 @@ from pika_redis import (
     DO_NOT_STORE,
     MISSING,
     ArgumentTypeError,
+    CacheClosedError,
     ConfigurationError,
     Loaded,
     MemoryCacheService,
@@ -187,6 +188,57 @@ def test_the_function_shows_through() -> None:
     assert asyncio.iscoroutinefunction(module_level) or inspect.iscoroutinefunction(module_level)
     assert inspect.iscoroutinefunction(type(module_level).__call__)
     assert "module_level" in repr(module_level)
+
+
+def test_what_a_function_knows_of_itself_is_shown() -> None:
+    plain = module_level.__wrapped__
+    for name in ("__code__", "__defaults__", "__kwdefaults__", "__closure__", "__globals__", "__builtins__"):
+        assert getattr(module_level, name) is getattr(plain, name)
+    with pytest.raises(AttributeError, match="nothing_there"):
+        _ = module_level.nothing_there  # type: ignore[attr-defined]
+
+
+class _Task:
+    """What another decorator might make of a function."""
+
+    def __init__(self, function: Callable[[int], Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, number: int) -> Any:
+        return self._function(number)
+
+    @property
+    def queue(self) -> str:
+        return "slow"
+
+
+async def _tripled(number: int) -> int:
+    return 3 * number
+
+
+class _AsyncTask(_Task):
+    async def __call__(self, number: int) -> Any:
+        return await self._function(number)
+
+
+async def test_what_another_decorator_made_is_cached_and_shows_what_it_does(service: MemoryCacheService) -> None:
+    awaited: Any = cache(ttl=60, service=service)(_AsyncTask(_tripled))
+    called: Any = cache(ttl=60, service=service)(_Task(lambda number: 2 * number))
+    assert (await awaited(2), await awaited.peek(2), called(2), called.peek(2)) == (6, 6, 4, 4)
+    assert awaited.queue == called.queue == "slow"
+    for task in (awaited, called):
+        with pytest.raises(AttributeError, match="nothing_there"):
+            _ = task.nothing_there
+
+
+async def test_a_closed_service_gives_no_hit_that_it_gave_before() -> None:
+    service = MemoryCacheService()
+    tripled: Any = cache(ttl=60, service=service)(_tripled)
+    assert [await tripled(1), await tripled(1)] == [3, 3]
+    await service.aclose()
+    with pytest.raises(CacheClosedError):
+        await tripled(1)
 
 
 def test_a_bound_method_shows_its_signature_without_self(service: MemoryCacheService) -> None:

@@ -65,6 +65,7 @@ class Service(ReadingThrough):
     def _serve(self, store: Store, reads: ReadThrough, sync_reads: SyncReadThrough | None = None) -> None:
         """Stand before this store from now on."""
         self._store = store
+        self._hit = store.hit
         self._reads = reads
         self._sync_reads = sync_reads
         flows = (reads,) if sync_reads is None else (reads, sync_reads)
@@ -246,6 +247,7 @@ class Service(ReadingThrough):
         closed: Any = ClosedStore()
         for face in self._faces:
             face._store = face._reads = face._changes = face._batches = closed  # noqa: SLF001 (the same service)
+            face._hit = closed.hit  # noqa: SLF001
         await reads.flights.aclose()
 
     async def __aenter__(self) -> Self:

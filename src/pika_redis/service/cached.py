@@ -25,7 +25,7 @@ from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, final
 
 from ..errors import ArgumentTypeError
-from ..model.missing import MISSING
+from ..model.missing import MISSING, MissingType
 from ..policy.read_through import Plan
 from ..policy.rules.options import Options, ServiceOptions, resolve
 from .annotations import return_annotation
@@ -35,23 +35,35 @@ from .current import bypassing
 from .default import ServiceSource, checked_service, finder
 from .keys import KeyMaker, KeyRules
 
-__all__ = ["Anything", "Arguments", "Cached", "CachedCore", "Definition"]
+__all__ = ["Anything", "Arguments", "Cached", "CachedCore", "Definition", "Showing", "Twin"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_is_bypassing = bypassing.get
 Arguments = tuple[Any, ...]
+_SHOWN = ("__builtins__", "__closure__", "__code__", "__defaults__", "__globals__", "__kwdefaults__")
+"""What functions have beside what `update_wrapper` copies."""
 
 
 class _Settled:
-    """A function's options over the defaults of one service."""
+    """A function's options over the defaults of one service, and the service's store as it is now."""
 
-    __slots__ = ("full_names", "options", "refresh_ms", "service")
+    __slots__ = ("counters", "full_names", "hit", "options", "refresh_ms", "service", "share", "store")
 
     def __init__(self, service: Service, options: Options) -> None:
         self.service = service
+        self.store = service._store  # noqa: SLF001 (without the frame of a property, as below)
+        self.hit = self.store.hit if options.enabled else _nothing
         self.options = options
+        self.share = options.share
         self.refresh_ms = math.inf if options.strict else options.refresh_ahead * 1000
         self.full_names = service.full_names
+        self.counters = service.counts
+
+
+def _nothing(*_: object) -> MissingType:
+    """The hit of a function that is not cached."""
+    return MISSING
 
 
 class CachedCore:
@@ -87,15 +99,15 @@ class CachedCore:
         """What was settled for the service of the last call: all that a hit looks at."""
         self._resolved: weakref.WeakKeyDictionary[Service, Options] = weakref.WeakKeyDictionary()
 
-    def hit(self, args: Arguments, kwargs: Mapping[str, object]) -> object:
+    def hit(self, args: Arguments, kwargs: Mapping[str, object]) -> Any:
         """The value that this process holds fresh, else MISSING."""
-        if bypassing.get():
+        if _is_bypassing():
             return MISSING
         service: object = self._fixed
         if service is None:
             service = self._find(args)
         settled = self._settled
-        if settled is None or settled.service is not service:
+        if settled is None or settled.service is not service or settled.store is not settled.service._store:  # noqa: SLF001
             settled = self._settle(service)
         key = None
         if len(args) == 1 and not kwargs:
@@ -107,9 +119,13 @@ class CachedCore:
                 key = known.get(args[0])
         if key is None:
             key = self.maker.key(args, kwargs)
-        if key is None or not settled.options.enabled:
-            return MISSING
-        return settled.service.hit(settled.full_names[key], settled.refresh_ms, share=settled.options.share)
+            if key is None:
+                return MISSING
+        hit = settled.hit  # a bound method that is held is called faster than one that is looked up
+        value = hit(settled.full_names[key], settled.refresh_ms, settled.share)
+        if value is not MISSING:
+            settled.counters.hits += 1
+        return value
 
     def planned(self, args: Arguments, kwargs: Mapping[str, object]) -> tuple[Service, str, Plan] | None:
         """All that a read-through needs: service, name, plan. None for a call that is not cached."""
@@ -162,17 +178,11 @@ class Anything:
 
 
 class Cached(Generic[P, T]):
-    """What bound twins and definitions of both kinds have in common; made like this it is a twin."""
+    """What bound twins and definitions of both kinds have in common."""
 
     _core: CachedCore
     _bound: Arguments
     """The receiver of a twin; nothing for a definition."""
-
-    def __init__(self, definition: Cached[..., Any], receiver: object) -> None:
-        self._core = core = definition._core
-        self._bound = (receiver,)
-        self.__doc__ = core.doc
-        self.__module__ = core.module
 
     def key_for(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The key of this call, without the service's prefix. Raises as the call would for its arguments."""
@@ -202,29 +212,36 @@ class Cached(Generic[P, T]):
         of = f" of {self._bound[0]!r}" if self._bound else ""
         return f"<cached {self._core.function.__qualname__}{of}>"
 
-    if TYPE_CHECKING:  # what is there is told by `__getattr__`; type checkers shall see no other names
+    if TYPE_CHECKING:
         __name__: str
         __qualname__: str
 
-    else:
+
+class Twin(Cached[P, T]):
+    """A definition that is bound to its receiver: it shows what the definition does, as methods do of functions."""
+
+    def __init__(self, core: CachedCore, receiver: object) -> None:
+        self._core = core
+        self._bound = (receiver,)
+        self.__doc__ = core.doc
+        self.__module__ = core.module
+
+    if not TYPE_CHECKING:  # type checkers shall see no other names
 
         def __getattr__(self, name: str) -> object:
-            return _shown(self, name)
+            core: Any = vars(self).get("_core")
+            if core and name == "__self__":
+                return self._bound[0]
+            if core and name == "__func__":
+                return core.definition
+            if core and name == "__signature__":
+                signature = inspect.signature(core.function)
+                return signature.replace(parameters=list(signature.parameters.values())[1:])
+            return _shown(self, core and core.definition, name)
 
 
-def _shown(cached: Cached[..., Any], name: str) -> object:
-    """What a definition shows of its function, and a twin of its definition, as methods do of their functions."""
-    core: Any = vars(cached).get("_core")
-    bound = vars(cached).get("_bound")
-    if bound:
-        if name == "__self__":
-            return bound[0]
-        if name == "__func__":
-            return core.definition
-        if name == "__signature__":
-            signature = inspect.signature(core.function)
-            return signature.replace(parameters=list(signature.parameters.values())[1:])
-    source = core and (core.definition if bound else core.function)
+def _shown(cached: Cached[..., Any], source: object, name: str) -> object:
+    """What a cached function shows of its source. Raises AttributeError."""
     try:
         return getattr(source, name)
     except AttributeError:
@@ -232,9 +249,13 @@ def _shown(cached: Cached[..., Any], name: str) -> object:
 
 
 class Definition(Cached[P, T]):
-    """The object that stands where the function stood."""
+    """The object that stands where the function stood.
+
+    What it shows of a function is copied: a `__getattr__`, used or not, would slow down each look at an attribute.
+    """
 
     def __init__(self, core: CachedCore) -> None:
+        vars(self).update({name: getattr(core.function, name) for name in _SHOWN if hasattr(core.function, name)})
         update_wrapper(cast("Any", self), core.function)
         self._core = core
         self._bound = ()
@@ -254,3 +275,13 @@ class Definition(Cached[P, T]):
     def _is_method_of(self, owner: object) -> bool:
         places = [vars(kind).values() for kind in owner.__mro__] if isinstance(owner, type) else []
         return any(getattr(found, "__func__", found) is self for place in places for found in place)
+
+
+class Showing:
+    """The definition of an object that another decorator made: it shows what that object does, whatever that is."""
+
+    if not TYPE_CHECKING:  # type checkers shall see no other names
+
+        def __getattr__(self, name: str) -> object:
+            core: Any = vars(self).get("_core")
+            return _shown(self, core and core.function, name)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, ov
 
 from ..model.missing import MISSING, MissingType
 from ..policy.loading import value_of
-from .cached import Anything, Cached, Definition
+from .cached import Anything, Cached, Definition, Showing, Twin
 
-__all__ = ["CachedAsync", "CachedAsyncFunction"]
+__all__ = ["CachedAsync", "CachedAsyncFunction", "CachedAsyncObject"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -34,9 +34,9 @@ class CachedAsync(Cached[P, T]):
         """The cached result of this call, or what the function gives, which is then stored."""
         core = self._core
         given = self._bound + args if self._bound else args
-        value = core.hit(given, kwargs)
+        value: T = core.hit(given, kwargs)
         if value is not MISSING:
-            return cast("T", value)
+            return value
         planned = core.planned(given, kwargs)
         if planned is None:
             return cast("T", value_of(await core.function(*given, **kwargs)))
@@ -72,6 +72,10 @@ class CachedAsync(Cached[P, T]):
         def __wrapped__(self) -> Callable[..., Coroutine[Any, Any, T]]: ...
 
 
+class BoundAsync(Twin[P, T], CachedAsync[P, T]):
+    """An async function with cached results and its receiver."""
+
+
 class CachedAsyncFunction(Definition[P, T], CachedAsync[P, T]):
     """A cached async function where it was defined; through an instance or class it is bound."""
 
@@ -91,8 +95,12 @@ class CachedAsyncFunction(Definition[P, T], CachedAsync[P, T]):
     def __get__(self, instance: object, owner: type[Any] | None = None) -> CachedAsyncFunction[P, T]: ...
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
         if self._binds_class:
-            return CachedAsync(self, type(instance) if owner is None else owner)
-        return self if instance is None or self._is_static else CachedAsync(self, instance)
+            return BoundAsync(self._core, type(instance) if owner is None else owner)
+        return self if instance is None or self._is_static else BoundAsync(self._core, instance)
+
+
+class CachedAsyncObject(Showing, CachedAsyncFunction[P, T]):
+    """The same of what is no plain function."""
 
 
 if sys.version_info >= (3, 12):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, ov
 
 from ..model.missing import MISSING, MissingType
 from ..policy.loading import value_of
-from .cached import Anything, Cached, Definition
+from .cached import Anything, Cached, Definition, Showing, Twin
 
-__all__ = ["CachedSync", "CachedSyncFunction"]
+__all__ = ["CachedSync", "CachedSyncFunction", "CachedSyncObject"]
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -31,9 +31,9 @@ class CachedSync(Cached[P, T]):
         """The cached result of this call, or what the function gives, which is then stored."""
         core = self._core
         given = self._bound + args if self._bound else args
-        value = core.hit(given, kwargs)
+        value: T = core.hit(given, kwargs)
         if value is not MISSING:
-            return cast("T", value)
+            return value
         planned = core.planned(given, kwargs)
         if planned is None:
             return cast("T", value_of(core.function(*given, **kwargs)))
@@ -69,6 +69,10 @@ class CachedSync(Cached[P, T]):
         def __wrapped__(self) -> Callable[..., T]: ...
 
 
+class BoundSync(Twin[P, T], CachedSync[P, T]):
+    """A synchronous function with cached results and its receiver."""
+
+
 class CachedSyncFunction(Definition[P, T], CachedSync[P, T]):
     """A cached synchronous function where it was defined; through an instance or class it is bound."""
 
@@ -88,5 +92,9 @@ class CachedSyncFunction(Definition[P, T], CachedSync[P, T]):
     def __get__(self, instance: object, owner: type[Any] | None = None) -> CachedSyncFunction[P, T]: ...
     def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
         if self._binds_class:
-            return CachedSync(self, type(instance) if owner is None else owner)
-        return self if instance is None or self._is_static else CachedSync(self, instance)
+            return BoundSync(self._core, type(instance) if owner is None else owner)
+        return self if instance is None or self._is_static else BoundSync(self._core, instance)
+
+
+class CachedSyncObject(Showing, CachedSyncFunction[P, T]):
+    """The same of what is no plain function."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import FunctionType
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from ..errors import ArgumentTypeError
 from ..policy.rules.options import CacheOptions, ServiceOptions
 from .batch import Batch, BatchRules
 from .cached import Cached, CachedCore
-from .cached_async import CachedAsync, CachedAsyncFunction
-from .cached_sync import CachedSync, CachedSyncFunction
+from .cached_async import CachedAsync, CachedAsyncFunction, CachedAsyncObject
+from .cached_sync import CachedSync, CachedSyncFunction, CachedSyncObject
 from .default import ServiceSource
 from .invalidates import Invalidation
 from .keys import KeyGenerator, KeyRules
@@ -140,7 +141,9 @@ class _Cache:
             if isinstance(function, Cached):
                 raise ArgumentTypeError(f"{function!r} is cached already")
             core = CachedCore(function, told, rules, service, options)
-            return CachedAsyncFunction(core) if is_async(function) else CachedSyncFunction(core)
+            if isinstance(function, FunctionType):
+                return CachedAsyncFunction(core) if is_async(function) else CachedSyncFunction(core)
+            return CachedAsyncObject(core) if is_async(function) else CachedSyncObject(core)
 
         return decorate if function is None else decorate(function)
 

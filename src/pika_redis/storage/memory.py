@@ -60,7 +60,7 @@ class MemoryStore:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
+    def hit(self, key: str, refresh_ms: float, share: bool = False) -> object:
         slot = self._shelf.slots.get(key)
         if slot is None or self._now() + refresh_ms / 1000 >= slot.ends:
             return MISSING

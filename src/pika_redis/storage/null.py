@@ -19,7 +19,7 @@ _NO_HOLD = Hold(b"", Capture(b"", {}))
 class NullStore:
     """Every read misses, every write is dropped; counters raise, since a count that is not kept is wrong."""
 
-    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> MissingType:
+    def hit(self, key: str, refresh_ms: float, share: bool = False) -> MissingType:
         return MISSING
 
     def now_ms(self) -> int:
@@ -128,6 +128,10 @@ class ClosedStore:
     """What a service holds after `aclose`: every verb raises CacheClosedError."""
 
     def __getattr__(self, name: str) -> NoReturn:
+        self.closed()
+
+    def hit(self, *_: object) -> NoReturn:
+        """Held by services, so it is there."""
         self.closed()
 
     def closed(self) -> NoReturn:

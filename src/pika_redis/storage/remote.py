@@ -89,7 +89,8 @@ class RemoteStore:
         record = near.copies.get(key)
         if record is None:
             return MISSING
-        now = near.now()
+        clock = near.now  # as an attribute it is found faster than as a method
+        now = clock()
         if (
             (now + refresh_ms / 1000 if refresh_ms else now) >= record.ends
             or record.home != self._prefix

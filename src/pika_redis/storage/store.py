@@ -21,7 +21,7 @@ __all__ = ["Store"]
 class Store(Protocol):
     """Entries of one namespace."""
 
-    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
+    def hit(self, key: str, refresh_ms: float, share: bool = False) -> object:
         """The value without waiting, when this process holds it fresh for longer than `refresh_ms`; else MISSING.
 
         `share` = the same object may be given to everybody, also if it can be changed.
