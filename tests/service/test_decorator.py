@@ -232,6 +232,27 @@ async def test_what_another_decorator_made_is_cached_and_shows_what_it_does(serv
             _ = task.nothing_there
 
 
+def test_what_is_wrapped_around_a_cached_function_is_no_function_for_that(service: MemoryCacheService) -> None:
+    class Blocking(_Task):
+        def __call__(self, number: int) -> Any:
+            return asyncio.run(self._function(number))
+
+    blocking: Any = Blocking(cache(ttl=60, service=service)(_tripled))
+    assert not inspect.iscoroutinefunction(blocking)
+    again: Any = cache(ttl=60, service=service, prefix="blocking")(blocking)
+    assert again(2) == 6
+
+
+def test_a_function_around_a_cached_one_shows_its_own_code(service: MemoryCacheService) -> None:
+    @functools.wraps(module_level)
+    async def around(x: int, *, extra: int = 3) -> int:
+        return await module_level(x) + extra
+
+    outer: Any = cache(ttl=60, service=service, prefix="around")(around)
+    assert (outer.__code__, outer.__kwdefaults__) == (getattr(around, "__code__"), {"extra": 3})  # noqa: B009
+    assert not hasattr(type(outer), "__code__")
+
+
 async def test_a_closed_service_gives_no_hit_that_it_gave_before() -> None:
     service = MemoryCacheService()
     tripled: Any = cache(ttl=60, service=service)(_tripled)

@@ -34,6 +34,7 @@ from .loader import Loader, run_loader, within
 from .loading import Job, Loads, Plan, value_of
 from .outage import UNREACHABLE, Outage
 from .rules.freshness import Verdict, judge
+from .rules.options import Options
 
 __all__ = ["Plan", "ReadThrough"]
 
@@ -52,6 +53,7 @@ class ReadThrough:
     ) -> None:
         self.flights = LoopLocal(Flights) if flights is None else flights
         self._store = store
+        self._hit = store.hit  # a bound method that is held is called faster than one that is looked up
         self._counters = counters
         self._copier = copier
         self._loads = Loads(store, counters, copier)
@@ -67,19 +69,23 @@ class ReadThrough:
         """Load without the cache: nothing is looked up, shared or stored."""
         return value_of(await run_loader(loader, plan.options.hard_timeout, key))
 
+    def hit(self, key: str, options: Options) -> object:
+        """The value that this process holds fresh, counted as a hit; else MISSING."""
+        if options.strict or not options.enabled or is_loading(self._counters, key):
+            return MISSING
+        value = self._hit(key, options.refresh_ahead * 1000, options.share)
+        if value is not MISSING:
+            self._counters.hits += 1
+        return value
+
     async def get_or_load(self, key: str, loader: Loader, plan: Plan) -> object:
-        """The fresh value of `key`, loaded when there is none.
+        """The fresh value of `key`, loaded when there is none; what `hit` gives was looked for before.
 
         Raises what the loader raises, LoadTimeoutError, LoadFailedError, OverloadedError.
         """
         options = plan.options
         if not options.enabled or is_loading(self._counters, key):
             return await self.uncached(key, loader, plan)
-        if not options.strict:
-            value = self._store.hit(key, options.refresh_ahead * 1000, share=options.share)
-            if value is not MISSING:
-                self._counters.hits += 1
-                return value
         ends = time.monotonic() + options.hard_timeout
         flights = self.flights.get()
         while True:

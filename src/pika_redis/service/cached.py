@@ -41,8 +41,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _is_bypassing = bypassing.get
 Arguments = tuple[Any, ...]
-_SHOWN = ("__builtins__", "__closure__", "__code__", "__defaults__", "__globals__", "__kwdefaults__")
-"""What functions have beside what `update_wrapper` copies."""
 
 
 class _Settled:
@@ -180,6 +178,7 @@ class Anything:
 class Cached(Generic[P, T]):
     """What bound twins and definitions of both kinds have in common."""
 
+    __slots__ = ("_bound", "_core")  # beside a `__dict__`, from which whatever wraps a cached function copies
     _core: CachedCore
     _bound: Arguments
     """The receiver of a twin; nothing for a definition."""
@@ -229,18 +228,25 @@ class Twin(Cached[P, T]):
     if not TYPE_CHECKING:  # type checkers shall see no other names
 
         def __getattr__(self, name: str) -> object:
-            core: Any = vars(self).get("_core")
-            if core and name == "__self__":
+            core = _core_of(self, name)
+            if name == "__self__":
                 return self._bound[0]
-            if core and name == "__func__":
+            if name == "__func__":
                 return core.definition
-            if core and name == "__signature__":
+            if name == "__signature__":
                 signature = inspect.signature(core.function)
                 return signature.replace(parameters=list(signature.parameters.values())[1:])
-            return _shown(self, core and core.definition, name)
+            return _shown(self, core.definition, name)
 
 
-def _shown(cached: Cached[..., Any], source: object, name: str) -> object:
+def _core_of(cached: Cached[..., Any], wanted: str) -> CachedCore:
+    """For a look at an attribute that is not there. Raises AttributeError for an object that is not made yet."""
+    if wanted == "_core":
+        raise AttributeError(f"this {type(cached).__name__} is not made yet", name=wanted, obj=cached)
+    return cached._core  # noqa: SLF001 (of the same room)
+
+
+def _shown(cached: object, source: object, name: str) -> object:
     """What a cached function shows of its source. Raises AttributeError."""
     try:
         return getattr(source, name)
@@ -248,14 +254,35 @@ def _shown(cached: Cached[..., Any], source: object, name: str) -> object:
         raise AttributeError(f"{type(cached).__name__} has no attribute {name!r}", name=name, obj=cached) from None
 
 
+class _OfFunction:
+    """An attribute of the function that its definition shows too."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, definition: Definition[..., Any] | None, owner: type[Any]) -> object:
+        if definition is None:
+            return _shown(owner, None, self._name)
+        return _shown(definition, definition._core.function, self._name)  # noqa: SLF001 (of the same room)
+
+
 class Definition(Cached[P, T]):
     """The object that stands where the function stood.
 
-    What it shows of a function is copied: a `__getattr__`, used or not, would slow down each look at an attribute.
+    It has what `update_wrapper` copies of a function, and shows what functions have beside. There is no `__getattr__`,
+    which, used or not, slows down each look at an attribute; and nothing more is copied, or whatever is wrapped around
+    a definition would be given the function's code, and be taken for a function by `inspect`.
     """
 
+    if not TYPE_CHECKING:
+        __builtins__ = _OfFunction("__builtins__")
+        __closure__ = _OfFunction("__closure__")
+        __code__ = _OfFunction("__code__")
+        __defaults__ = _OfFunction("__defaults__")
+        __globals__ = _OfFunction("__globals__")
+        __kwdefaults__ = _OfFunction("__kwdefaults__")
+
     def __init__(self, core: CachedCore) -> None:
-        vars(self).update({name: getattr(core.function, name) for name in _SHOWN if hasattr(core.function, name)})
         update_wrapper(cast("Any", self), core.function)
         self._core = core
         self._bound = ()
@@ -283,5 +310,4 @@ class Showing:
     if not TYPE_CHECKING:  # type checkers shall see no other names
 
         def __getattr__(self, name: str) -> object:
-            core: Any = vars(self).get("_core")
-            return _shown(self, core and core.function, name)
+            return _shown(self, _core_of(self, name).function, name)

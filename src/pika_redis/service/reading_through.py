@@ -8,6 +8,7 @@ from typing import TypeVar, Unpack, overload
 from ..errors import ArgumentTypeError
 from ..model.duration import Duration
 from ..model.loaded import Loaded
+from ..model.missing import MISSING
 from ..policy.loader import Loader
 from ..policy.read_through import Plan, ReadThrough
 from ..policy.rules.options import LoadOptions, resolve
@@ -18,6 +19,7 @@ from .key_checks import check_tags
 __all__ = ["ReadingThrough"]
 
 T = TypeVar("T")
+_is_bypassing = bypassing.get
 
 
 class ReadingThrough(BatchLoads):
@@ -82,9 +84,13 @@ class ReadingThrough(BatchLoads):
         """
         if not callable(loader):
             raise ArgumentTypeError(f"loader must be a function without arguments, not {type(loader).__name__}")
-        given = dict(options) if ttl is None else {**options, "ttl": ttl}
-        plan = Plan(resolve(self._options, given), check_tags(tags))
-        name = self._full_names[key] if key.__class__ is str else self.name_of(key)  # no call, as in `get`
-        if bypassing.get():
-            return await self._reads.uncached(name, loader, plan)
-        return await self._reads.get_or_load(name, loader, plan)
+        given = options if ttl is None else {**options, "ttl": ttl}
+        resolved = resolve(self._options, given) if given else self._options
+        checked = check_tags(tags)
+        name = self._full_names[key] if type(key) is str else self.name_of(key)  # no call, as in `get`
+        if _is_bypassing():
+            return await self._reads.uncached(name, loader, Plan(resolved, checked))
+        value = self._reads.hit(name, resolved)
+        if value is not MISSING:
+            return value
+        return await self._reads.get_or_load(name, loader, Plan(resolved, checked))
