@@ -128,7 +128,7 @@ class Watched:
         self.stops = False
         self.ahead_ms = 0
 
-    def hit(self, key: str, refresh_ms: float, *, share: bool = False) -> object:
+    def hit(self, key: str, refresh_ms: float, share: bool = False) -> object:
         return self._inner.hit(key, refresh_ms + self.ahead_ms, share=share)
 
     def now_ms(self) -> int:

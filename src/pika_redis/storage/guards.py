@@ -90,8 +90,11 @@ class RemoteGuards:
             if held == token:  # also when a repeat finds its own
                 return True
             if patience:
-                limit = min(patience, ttl) if near.tracks else min(patience, _POLL * random.uniform(0.5, 1))  # noqa: S311
-                await asyncio.wait({change}, timeout=limit)
+                if near.tracks:
+                    await near.wait_for(change, min(patience, ttl), ("GET", place))
+                else:
+                    limit = min(patience, _POLL * random.uniform(0.5, 1))  # noqa: S311 (jitter, not a secret)
+                    await asyncio.wait({change}, timeout=limit)
         return False
 
     async def renew_lock(self, key: str, token: bytes, ttl: float) -> bool:

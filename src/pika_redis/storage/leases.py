@@ -11,7 +11,8 @@ the key meanwhile, a plain DEL from a shell included, makes the store fail.
   lets the load rest until it is gone, others take it over at once.
 
 Who does not win waits for the push that the key or the claim changed, at most as long as a lease lives since the last
-sign, and looks again. Where the server tells nothing, the key is looked at in growing intervals.
+sign, and looks again; a server that falls silent meanwhile is noticed (`Near.wait_for`). Where the server tells
+nothing, the key is looked at in growing intervals.
 """
 
 from __future__ import annotations
@@ -182,16 +183,17 @@ class Leases:
         return known if near.tracks else Capture(found.capture.epoch, {**known.tags, **found.capture.tags})
 
     async def _until_changed(self, near: Near, key: str, change: asyncio.Future[None], seconds: float) -> None:
+        look = ("GETRANGE", key, 0, IDENTITY - 1)
         if near.tracks:
-            await asyncio.wait({change}, timeout=seconds)
+            await near.wait_for(change, seconds, look)
             return
         ends = near.now() + seconds
         pause = _FIRST_LOOK
-        held = seen = await near.node.call(("GETRANGE", key, 0, IDENTITY - 1))
+        held = seen = await near.node.call(look)
         while held == seen and seen and near.now() < ends:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not a secret)
             pause = min(2 * pause, _LAST_LOOK)
-            seen = await near.node.call(("GETRANGE", key, 0, IDENTITY - 1))
+            seen = await near.node.call(look)
 
     # -- meanwhile ------------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ from functools import partial
 
 from ..errors import CacheUnavailableError
 from ..model.clock import Clock
-from ..wire.connection import Connection, Reply
+from ..wire.connection import Command, Connection, Reply
 from ..wire.endpoint import Endpoint
 from ..wire.framing import Push
 from ..wire.handshake import ServerFacts
@@ -269,6 +269,19 @@ class Near:
                 raise refused
         finally:
             del refused  # as in `Node.again`
+
+    async def wait_for(self, change: asyncio.Future[None], seconds: float, sign: Command) -> None:
+        """Wait for the push that a key changed, at most so many seconds.
+
+        A server that went silent would be noticed by nobody where all only wait, since no command of theirs is due. So
+        now and then it has to answer `sign`, a read of the key. Raises CacheUnavailableError, CacheServerError.
+        """
+        loop, patience = asyncio.get_running_loop(), self.node.patience
+        ends = loop.time() + seconds
+        while not change.done() and (left := ends - loop.time()) > 0:
+            await asyncio.wait({change}, timeout=min(left, patience))
+            if left > patience and not change.done():
+                await self.unsent.shared(sign, partial(self.node.call, sign))
 
     async def hear(self) -> None:
         """Wait until everything was heard that other connections of ours may have changed by now."""

@@ -82,6 +82,11 @@ class Cluster:
         self._listener = listener
         self._waiting = Crowd(loop)
 
+    @property
+    def patience(self) -> float:
+        """Seconds without progress after which callers stop waiting."""
+        return self._endpoint.limits.stall
+
     # -- calls ----------------------------------------------------------------------------------------------------
 
     async def call(

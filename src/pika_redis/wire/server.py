@@ -25,6 +25,11 @@ class Server(Protocol):
     connection: Connection | NoConnection
     """The connection T of a single server. A cluster has none: what stands here refuses."""
 
+    @property
+    def patience(self) -> float:
+        """Seconds without progress after which callers stop waiting."""
+        ...
+
     async def call(
         self,
         command: Command,
