@@ -96,10 +96,10 @@ _SLOW_KEY = (
     "theirs is a tuple or its text, and nobody vouches. cachebox is compiled from Rust."
 )
 _SLOW_IMPORT = (
-    "`import asyncio` alone takes nine tenths of what the second bar allows, which leaves a thirtieth of the time that "
-    "is taken now for everything else; the first bar leaves a sixth. The package loads some 170 modules of its own at "
-    "once; no single one is slow, and a quarter of the time goes into making 39 dataclasses. A face that loads each "
-    "name when it is first asked for would make `import pika_redis` alone take nothing, but not "
+    "`import asyncio` alone takes some nine tenths of what the second bar allows, which leaves at most a twentieth of "
+    "the time that is taken now for everything else; the first bar leaves a sixth. The package loads some 170 modules "
+    "of its own at once; no single one is slow, and a quarter of the time goes into making 39 dataclasses. A face that "
+    "loads each name when it is first asked for would make `import pika_redis` alone take nothing, but not "
     "`from pika_redis import RedisService`, which is what services write."
 )
 _WHY_MISSED = {
